@@ -1,0 +1,68 @@
+"""
+What an HTTP answer proves, for every network that has no better word.
+
+The table is the one of the safety notes: 503 is uncertain (a proxy may say it with the post
+made), 401 and 403 make the account wait, a redirect is never followed.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from datetime import UTC, datetime, timedelta
+
+from killswitch.channels.frame import Ending, Outcome
+
+# Refused for good: the same request would be refused again (RFC 9110 section 15.5).
+_FOR_GOOD = frozenset({400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 421, 422, 426, 431, 451})
+_ACCOUNT = frozenset({401, 403})
+# A network that asks for a longer wait than this is not waited for: a human decides.
+MAX_WAIT = timedelta(hours=1)
+
+
+def conclude(
+    status: int, *, retry_after: str | None, now: datetime, said: str = ""
+) -> Outcome:
+    """
+    Say what a status other than success proves.
+
+    Args:
+        status: The HTTP status of a whole answer.
+        retry_after: The ``Retry-After`` header, if there was one.
+        now: Aware UTC.
+        said: The first words of the answer, for people.
+    """
+    detail = f"HTTP {status}" + (f": {said}" if said else "")
+    if 300 <= status < 400:
+        return Outcome(Ending.FAILED, f"{detail} (a redirect is never followed)")
+    if status in _ACCOUNT:
+        return Outcome(Ending.WAITS, detail)
+    if status == 429:
+        return Outcome(Ending.WAITS, detail, wait=wait_of(retry_after, now=now))
+    if status in _FOR_GOOD:
+        return Outcome(Ending.FAILED, detail)
+    return Outcome(Ending.UNCERTAIN, detail)
+
+
+def wait_of(retry_after: str | None, *, now: datetime) -> timedelta:
+    """
+    Read ``Retry-After``: seconds or an HTTP date (RFC 9110 section 10.2.3).
+
+    Returns:
+        Between one second and ``MAX_WAIT``; a minute where it says nothing usable.
+    """
+    wait = timedelta(minutes=1)
+    if retry_after is not None:
+        text = retry_after.strip()
+        if text.isascii() and text.isdigit():
+            wait = timedelta(seconds=min(int(text[:10]), MAX_WAIT.total_seconds()))
+        else:
+            wait = _until(text, now) or wait
+    return min(max(wait, timedelta(seconds=1)), MAX_WAIT)
+
+
+def _until(text: str, now: datetime) -> timedelta | None:
+    try:
+        at = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)) - now

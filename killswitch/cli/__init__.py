@@ -1,0 +1,1 @@
+"""The command line; this file, ``main`` and the panic commands stay standard library only."""

@@ -1,0 +1,57 @@
+"""The channels: rights, limits, waits. Sends nothing."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from killswitch.cli.out import Times, document, plain, say, table
+from killswitch.cli.reach import reach, status_or_none
+from killswitch.errors import Exit
+
+HELP = "rights and limits of the channels; sends nothing"
+
+CHECK_S = 60.0
+
+Doc = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs."""
+    below = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    below.add_parser("list", help="rights, limits, waits (the default)")
+    below.add_parser("check", help="ask every network whether it would take a post")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List or check."""
+    found = reach(args)
+    if args.verb == "check":
+        rows: list[Doc] = found.client.post("/channels/check", timeout_s=CHECK_S)
+    else:
+        rows = found.client.get("/channels")
+    if args.json:
+        document(rows)
+    else:
+        times = found.times(status_or_none(found))
+        say(channels_text(rows, times) if rows else "no channel is configured")
+    bad = args.verb == "check" and any(not row["ok"] for row in rows)
+    return Exit.FAILED if bad else Exit.DONE
+
+
+def channels_text(rows: list[Doc], times: Times) -> str:
+    """Write channels as a table."""
+    lines = [
+        (
+            plain(row["name"]),
+            row["kind"],
+            "ok" if row["ok"] else "NOT OK",
+            str(row["sent_24h"]),
+            f"until {times.short(row['waits_until'])}" if row["waits_until"] else "-",
+            ", ".join(f"{name} {value}" for name, value in row["limits"].items()),
+            plain(row["problem"] or ""),
+        )
+        for row in rows
+    ]
+    heading = ("CHANNEL", "KIND", "STATE", "SENT 24H", "WAITS", "LIMITS", "PROBLEM")
+    return table(lines, heading=heading)

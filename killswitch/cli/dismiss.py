@@ -1,0 +1,64 @@
+"""
+False alarm: close the story or alert that was seen, and mute it.
+
+If another cause stays open the queue stays paused. Without a terminal it needs --yes, and --yes
+needs --seen.
+
+  killswitch dismiss --reason "a film, not an attack"
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from killswitch.cli.out import ask, emit, ink_for, say
+from killswitch.cli.reach import Reach, add_as, new_key, reach
+from killswitch.cli.resume import ANSWER_S, check_consent
+from killswitch.cli.screen_resume import preview_text
+from killswitch.errors import Exit
+
+HELP = "false alarm: close the story that was seen and mute it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the reason and the version that was seen."""
+    parser.add_argument("--reason", metavar="TEXT", help="why it is none; recorded")
+    parser.add_argument("--seen", metavar="VERSION", type=int, help="the version you looked at")
+    parser.add_argument("--yes", action="store_true", help="ask nothing; needs --seen")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_as(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show, ask, dismiss."""
+    check_consent(args, "dismiss")
+    found = reach(args)
+    seen = args.seen
+    if not args.yes:
+        doc: dict[str, Any] = found.client.get("/resume", timeout_s=ANSWER_S)
+        ink = ink_for(sys.stdout, os.environ)
+        words = found.words()
+        say(preview_text(doc, times=found.times(), words=words, ink=ink))
+        question = words('Type "dismiss" to call it a false alarm (version {version}): ')
+        if ask(question.format(version=doc["version"])) != "dismiss":
+            say(words("nothing was done; it stays paused"))
+            return Exit.FAILED
+        seen = doc["version"] if seen is None else seen
+    return _dismiss(args, found, seen=seen)
+
+
+def _dismiss(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
+    body = {"seen": seen, "reason": args.reason}
+    doc: dict[str, Any] = found.client.post("/dismiss", body, key=new_key(), timeout_s=ANSWER_S)
+    words = found.words()
+    lines = [words("DISMISSED: {count} stories muted").format(count=len(doc["muted"]))]
+    if doc["still_paused"]:
+        lines.append(words("another cause is open: it stays PAUSED"))
+        lines.append(words("Next step  killswitch status"))
+    else:
+        lines.append(words("Next step  killswitch queue --state held"))
+    emit(args, doc, "\n".join(lines))
+    return Exit.DONE

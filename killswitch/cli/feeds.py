@@ -1,0 +1,211 @@
+"""
+The watched feeds: health and rhythm, a dry run of one, subscriptions of a reader.
+
+  killswitch feeds
+  killswitch feeds check                        # poll all of them now
+  killswitch feeds check https://example.org/rss
+  killswitch feeds import reader.opml --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from killswitch.cli import opml
+from killswitch.cli.out import Times, document, emit, plain, say, table, warn
+from killswitch.cli.paths import find_config
+from killswitch.cli.reach import reach, status_or_none
+from killswitch.clock import SystemClock
+from killswitch.errors import ConfigError, Exit, UsageError
+from killswitch.queue.durations import format_duration
+from killswitch.wire import z_or_none
+
+if TYPE_CHECKING:
+    from killswitch.watch.fetch import PollResult
+    from killswitch.watch.parse import ParsedFeed
+
+HELP = "health of the watched feeds; a dry run of one; import from a reader"
+
+LOOK_S = 60.0
+ITEMS_SHOWN = 5
+
+Doc = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    below = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    below.add_parser("list", help="health, rhythm, last item (the default)")
+    check = below.add_parser("check", help="poll all feeds now, or try one address")
+    check.add_argument("url", metavar="URL", nargs="?", help="any address; nothing is stored")
+    load = below.add_parser("import", help="turn the subscriptions of a reader into [[feeds]]")
+    load.add_argument("file", metavar="OPML")
+    load.add_argument(
+        "--write", action="store_true", help="append them to the configuration, commented out"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the verb."""
+    if args.verb == "import":
+        return _import(args)
+    if args.verb == "check" and args.url:
+        return _try(args)
+    return _list(args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    found = reach(args)
+    failed: list[str] = []
+    if args.verb == "check":
+        looked: Doc = found.client.post("/look", timeout_s=LOOK_S)
+        failed = looked["failed"]
+    rows: list[Doc] = found.client.get("/feeds")
+    if args.json:
+        document(rows)
+    else:
+        times = found.times(status_or_none(found))
+        say(feeds_text(rows, times) if rows else "no feed is watched")
+        for name in failed:
+            warn(f"killswitch: {plain(name)} did not answer")
+    return Exit.FAILED if failed else Exit.DONE
+
+
+def feeds_text(rows: list[Doc], times: Times) -> str:
+    """Write the health of feeds as a table, the dead ones first."""
+    ordered = sorted(rows, key=lambda row: (row["alive"], row["name"]))
+    lines = [
+        (
+            plain(row["name"]),
+            plain(row["outlet"]),
+            "frozen" if row["frozen"] else "alive" if row["alive"] else "DEAD",
+            times.short(row["last_good_at"]),
+            times.short(row["newest_item_at"]),
+            _rhythm(row["gap_median_s"]),
+            plain(row["problem"] or ""),
+        )
+        for row in ordered
+    ]
+    heading = ("FEED", "OUTLET", "STATE", "READ", "NEWEST", "RHYTHM", "PROBLEM")
+    return table(lines, heading=heading)
+
+
+def _rhythm(gap_s: float | None) -> str:
+    return "-" if gap_s is None else f"each {format_duration(timedelta(seconds=gap_s))}"
+
+
+# ---- a dry run of one address -------------------------------------------------------------------
+
+
+def _try(args: argparse.Namespace) -> int:
+    """Fetch and parse one feed as the daemon would, and store nothing."""
+    from killswitch.watch.fetch import Fresh  # noqa: PLC0415 - heavy, and only this verb needs it
+
+    result = _poll(args)
+    if not isinstance(result, Fresh):
+        message = getattr(result, "message", "the feed was not read")
+        emit(args, {"ok": False, "problem": message}, f"NO FEED  {plain(message)}")
+        return Exit.FAILED
+    times = reach(args).times()
+    emit(args, feed_doc(result.feed), feed_text(result.feed, times))
+    return Exit.DONE
+
+
+def _poll(args: argparse.Namespace) -> PollResult:
+    # Heavy rooms, and only this verb needs them.
+    from killswitch.net import Door, NetPolicy  # noqa: PLC0415 - as above
+    from killswitch.settings import load  # noqa: PLC0415 - as above
+    from killswitch.watch.fetch import Validators, poll  # noqa: PLC0415 - as above
+    from killswitch.watch.parse import parser  # noqa: PLC0415 - as above
+
+    config = find_config(args.config, os.environ)
+    allowed = load(config, env=os.environ).network.allow_private if config else ()
+    door = Door(NetPolicy(allow_private=tuple(allowed)), user_agent="killswitch feeds check")
+    child = parser()
+    try:
+        return poll(door, args.url, Validators(), child=child, now=SystemClock().now())
+    finally:
+        child.close()
+
+
+def feed_doc(feed: ParsedFeed) -> Doc:
+    """Write what a feed says as a document."""
+    return {
+        "ok": True,
+        "version": feed.version,
+        "title": feed.title,
+        "ttl_s": feed.ttl_s,
+        "degraded": feed.degraded,
+        "problem": feed.problem,
+        "items": [
+            {
+                "title": item.title,
+                "url": item.url,
+                "published": z_or_none(item.published),
+                "lang": item.lang,
+            }
+            for item in feed.items
+        ],
+    }
+
+
+def feed_text(feed: ParsedFeed, times: Times) -> str:
+    """Write what a feed says for people."""
+    dated = [item.published for item in feed.items if item.published]
+    lines = [
+        f"Feed      {plain(feed.title) or '(no title)'} ({feed.version})",
+        f"Items     {len(feed.items)}, {len(dated)} of them dated",
+    ]
+    if dated:
+        lines.append(f"Newest    {times.full(z_or_none(max(dated)))}")
+    if feed.problem:
+        lines.append(f"Problem   {plain(feed.problem)}")
+    for item in feed.items[:ITEMS_SHOWN]:
+        when = times.short(z_or_none(item.published))
+        lines.append(f"{'':10}{when}  {plain(item.title)}")
+    return "\n".join(lines)
+
+
+# ---- subscriptions of a reader ------------------------------------------------------------------
+
+
+def _import(args: argparse.Namespace) -> int:
+    """Write [[feeds]] for the subscriptions of an OPML file."""
+    path = Path(args.file)
+    try:
+        feeds = opml.read(path.read_bytes(), name=path.name)
+    except OSError as error:
+        raise UsageError(
+            "no_file", f"{path}: {error.strerror or error}; nothing was imported", "check the path"
+        ) from error
+    config = find_config(args.config, os.environ)
+    if not args.write:
+        shown = [{"name": feed.name, "url": feed.url} for feed in feeds]
+        emit(args, {"feeds": shown, "written": None}, opml.as_toml(feeds))
+        return Exit.DONE
+    if config is None:
+        raise ConfigError(
+            "no_config",
+            "there is no configuration to write to; nothing was imported",
+            "name one with --config, or write one: killswitch init",
+        )
+    added = _append(config, feeds)
+    text = f"{added} feeds were appended to {config}, commented out: take the # off those you want"
+    emit(args, {"feeds": added, "written": str(config)}, text)
+    return Exit.DONE
+
+
+def _append(config: Path, feeds: list[opml.Subscription]) -> int:
+    """Append feeds that the file does not name yet; commented out, so that a human chooses."""
+    there = config.read_text(encoding="utf-8")
+    new = [feed for feed in feeds if feed.url not in there]
+    if new:
+        commented = "".join(f"# {line}\n" for line in opml.as_toml(new).splitlines())
+        with config.open("a", encoding="utf-8") as file:
+            file.write(f"\n# Imported subscriptions, off until their # is taken away.\n{commented}")
+    return len(new)

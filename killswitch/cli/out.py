@@ -1,0 +1,175 @@
+"""
+How commands speak: people's text to stdout, problems to stderr, one document with ``--json``.
+
+Standard library only. Invariants: foreign text never reaches a terminal with control signs in it;
+colours appear only on a terminal that wants them; a reader that closed the pipe never changes
+the exit code of a command whose work is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from killswitch.wire import read_time
+
+HEAD = 60
+"""Signs of a post's text that a line shows."""
+_CODES = {"bold": "1", "red": "1;31", "green": "32", "yellow": "33", "dim": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """Colours, or none."""
+
+    on: bool = False
+
+    def __call__(self, text: str, colour: str) -> str:
+        """Write ``text`` in a colour of ``_CODES``."""
+        return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.on else text
+
+
+def ink_for(stream: TextIO, env: Mapping[str, str]) -> Ink:
+    """Choose colours for a terminal that wants them (https://no-color.org), else none."""
+    wanted = not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+    return Ink(on=wanted and stream.isatty())
+
+
+def say(text: str) -> None:
+    """Write a text and a line end to stdout."""
+    _write(sys.stdout, text + "\n")
+
+
+def warn(text: str) -> None:
+    """Write a text and a line end to stderr."""
+    _write(sys.stderr, text + "\n")
+
+
+def document(doc: object) -> None:
+    """Write one JSON document to stdout."""
+    _write(sys.stdout, json.dumps(doc, ensure_ascii=False, indent=None) + "\n")
+
+
+def emit(args: argparse.Namespace, doc: object, text: str) -> None:
+    """Write the document with ``--json``, else the text."""
+    if args.json:
+        document(doc)
+    elif text:
+        say(text)
+
+
+def ask(question: str) -> str:
+    """
+    Ask on the terminal.
+
+    Returns:
+        The answer without blanks around it; an empty text at the end of input.
+    """
+    _write(sys.stdout, question)
+    line = sys.stdin.readline()
+    return line.strip() if line else ""
+
+
+def on_terminal() -> bool:
+    """Say whether a human can be asked."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty())
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        return  # closed by whoever started us
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # The reader has gone; without this the interpreter would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def plain(text: str) -> str:
+    """Write foreign text as one line without control signs, bidi marks or lone surrogates."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def head(text: str, signs: int = HEAD) -> str:
+    """Write the beginning of a foreign text in quotes."""
+    line = plain(text)
+    return f'"{line}"' if len(line) <= signs else f'"{line[: signs - 1].rstrip()}…"'
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Local times as people read them, relative to ``now`` (aware)."""
+
+    now: datetime
+    zone: tzinfo | None = None
+
+    def short(self, text: str | None) -> str:
+        """Write ``11:52`` for today, else ``Mon 2 Mar 11:52``; a dash for nothing."""
+        return self._written(text, "%H:%M")
+
+    def exact(self, text: str | None) -> str:
+        """Write ``11:52:07`` for today, else with its day."""
+        return self._written(text, "%H:%M:%S")
+
+    def full(self, text: str | None) -> str:
+        """Write date, time and zone."""
+        local = self._local(text)
+        return f"{local:%Y-%m-%d %H:%M:%S %Z}" if local else "-"
+
+    def ago(self, text: str | None) -> timedelta:
+        """Tell how long ago it was; zero for nothing and for the future."""
+        try:
+            past = self.now - read_time(text) if text else timedelta(0)
+        except ValueError:
+            return timedelta(0)
+        return max(past, timedelta(0))
+
+    def _written(self, text: str | None, form: str) -> str:
+        local = self._local(text)
+        if local is None:
+            return "-"
+        if local.date() == self.now.astimezone(self.zone).date():
+            return local.strftime(form)
+        return f"{local:%Y-%m-%d} {local.strftime(form)}"
+
+    def _local(self, text: str | None) -> datetime | None:
+        try:
+            return read_time(text).astimezone(self.zone) if text else None
+        except (ValueError, OverflowError):
+            return None
+
+
+def times_for(zone: str | None, *, now: datetime) -> Times:
+    """Choose the zone of the configuration; the machine's where it is not known."""
+    try:
+        return Times(now=now, zone=ZoneInfo(zone) if zone else None)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return Times(now=now)
+
+
+def now_of(doc: Mapping[str, object], *, here: datetime) -> datetime:
+    """Take the daemon's present time from a status; ours where it says none."""
+    said = doc.get("now")
+    try:
+        return read_time(said) if isinstance(said, str) else here.astimezone(UTC)
+    except ValueError:
+        return here.astimezone(UTC)
+
+
+def table(rows: Sequence[Sequence[str]], *, heading: Sequence[str]) -> str:
+    """Align rows under a heading; the last column is as wide as it likes."""
+    lines = [heading, *rows]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(heading) - 1)]
+    written = []
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        written.append("  ".join([*cells, line[-1]]).rstrip())
+    return "\n".join(written)

@@ -1,0 +1,321 @@
+"""
+Pause with the daemon up, hung or gone.
+
+Standard library only. The way: the control socket (half a second), else a flag on the disk; then
+proof that nothing is on the wire, from the daemon or from the store, read-only.
+
+Invariants:
+    The flag is durable before the store is read: a gate that wrote its intent before sees the
+    flag after it, one of the two always sees the other.
+    A doubt is never told as sealed: an unreadable store, a lock that can't be judged, a request
+    that may still run end as "not proven".
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from killswitch.cli.paths import Place
+from killswitch.clock import Clock
+from killswitch.control.client import Client
+from killswitch.errors import Exit, KillswitchError, UnreachableError
+from killswitch.flags import FlagDir, one_line
+from killswitch.wire import z_time
+
+SOCKET_S = 0.5
+"""What the socket gets before the flag is written: longer than a busy daemon takes to answer."""
+SEAL_S = 25.0
+"""``T_send`` (20 s, the longest a request lives) and 5 s for writing down how it ended."""
+GLANCE_S = 1.0
+"""How long the daemon holds one question for the seal; a silence of 2 s more is a hung daemon."""
+STEP_S = 0.2
+STORE_S = 0.5
+REASON_MOST = 2000
+LOCK_NAME = "daemon.lock"
+_TRANSIENT_DISK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
+
+Doc = dict[str, Any]
+
+
+class Lock(Enum):
+    """Whether a daemon holds the state directory."""
+
+    FREE = "free"
+    TAKEN = "taken"
+    UNKNOWN = "unknown"
+
+
+class NotPausedError(KillswitchError):
+    """Nothing was recorded anywhere."""
+
+    exit = Exit.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """
+    One press of the button.
+
+    Attributes:
+        reason: What people read.
+        key: Request key: the socket and the flag carry the same one.
+        by: Who presses, for the flag; the daemon asks the kernel.
+        said: The name after ``--as``, if any.
+        review_s: Remind after so many seconds.
+    """
+
+    reason: str
+    key: str
+    by: str
+    said: str | None = None
+    review_s: float | None = None
+
+
+@dataclass(slots=True)
+class Panic:
+    """
+    The way of one press through one installation.
+
+    Attributes:
+        place: The installation.
+        clock: Wall time for the flag, monotonic time for waiting.
+        told: What went wrong on the way, for people.
+    """
+
+    place: Place
+    clock: Clock
+    told: list[str] = field(default_factory=list)
+    _client: Client | None = None
+
+    def press(self, press: Press) -> Doc:
+        """
+        Make the pause durable.
+
+        Returns:
+            A ``PauseDoc``, accepted and not sealed yet.
+
+        Raises:
+            NotPausedError: Nothing could be recorded; says what was tried.
+        """
+        return self._by_socket(press) or self._by_flag(press)
+
+    def seal(self, doc: Doc, on_change: Callable[[Doc], None] | None = None) -> Doc:
+        """
+        Wait for the proof that nothing is on the wire.
+
+        Args:
+            doc: What ``press`` returned.
+            on_change: Called when the way changes from the daemon to the store.
+
+        Returns:
+            The receipt; ``sealed`` is False where it could not be proven.
+        """
+        deadline_s = self.clock.monotonic_s() + SEAL_S
+        if self._client is not None:
+            asked = self._seal_by_socket(self._client, doc, deadline_s)
+            if asked is not None:
+                return asked
+            self.told.append("the daemon fell silent: the store is read instead")
+            if on_change is not None:
+                on_change(doc)
+        return self._seal_by_store(doc, deadline_s)
+
+    # ---- recording --------------------------------------------------------------------------
+
+    def _by_socket(self, press: Press) -> Doc | None:
+        body = {
+            "reason": one_line(press.reason)[:REASON_MOST],
+            "key": press.key,
+            "review_s": press.review_s,
+        }
+        for path in self.place.sockets:
+            client = Client(path, said=press.said)
+            try:
+                doc: Doc = client.post("/pause", body, key=press.key, timeout_s=SOCKET_S)
+            except KillswitchError as error:
+                self.told.append(str(error))
+                continue
+            if doc.get("accepted"):
+                self._client = client
+                return doc
+            self.told.append(f"{path}: the daemon did not accept the pause")
+        return None
+
+    def _by_flag(self, press: Press) -> Doc:
+        flags = FlagDir(self.place.state_dir)
+        try:
+            flags.write(one_line(press.reason), key=press.key, by=press.by, at=self.clock.now())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._no_place() from error
+        except OSError as error:
+            raise self._no_record(flags.path, error) from error
+        if press.review_s is not None:
+            self.told.append("the reminder of --review needs the daemon: set one yourself")
+        return {
+            "accepted": True,
+            "via": "flag",
+            "sealed": None,
+            "sealed_at": None,
+            "version": None,
+            "on_wire": [],
+            "uncertain": [],
+            "state_dir": str(self.place.state_dir),
+        }
+
+    def _no_place(self) -> NotPausedError:
+        states = ", ".join(str(path / "pause.d") for path in self.place.tried)
+        sockets = ", ".join(str(path) for path in self.place.sockets)
+        return NotPausedError(
+            "not_paused",
+            f"NOT PAUSED: no daemon answers at {sockets}, and there is no {states}",
+            "name the right one with --state-dir or --config, or stop the service: "
+            "systemctl stop killswitch",
+        )
+
+    def _no_record(self, path: Path, error: OSError) -> NotPausedError:
+        why = error.strerror or str(error)
+        if error.errno in _TRANSIENT_DISK:
+            return NotPausedError(
+                "not_recorded",
+                f"NOT RECORDED: the gate cannot write either, so no new send starts ({path}: "
+                f"{why})",
+                "stop the service as well, so that it stays so: systemctl stop killswitch",
+            )
+        return NotPausedError(
+            "not_paused",
+            f"NOT PAUSED: no daemon answers, and {path} can't be written ({why})",
+            "try again as its owner or root: sudo killswitch pause",
+        )
+
+    # ---- proving ----------------------------------------------------------------------------
+
+    def _seal_by_socket(self, client: Client, doc: Doc, deadline_s: float) -> Doc | None:
+        """Ask the daemon until it is proven or time is up; None where it fell silent."""
+        latest: Doc = doc
+        while self.clock.monotonic_s() < deadline_s:
+            query = {"version": doc.get("version"), "wait_s": GLANCE_S}
+            try:
+                answer: Doc = client.get("/seal", query=query, timeout_s=GLANCE_S + 2)
+            except UnreachableError:
+                return None
+            latest = answer
+            if latest.get("sealed"):
+                return latest
+            # A daemon that answers at once is not asked in a tight loop.
+            self.clock.wait(threading.Event(), STEP_S)
+        return {**latest, "accepted": True, "sealed": False}
+
+    def _seal_by_store(self, doc: Doc, deadline_s: float) -> Doc:
+        """Read the store until nothing is being sent, or time is up."""
+        seen: dict[str, Doc] = {}
+        while True:
+            lock = lock_of(self.place.state_dir)
+            try:
+                rows = self._read(seen, lock=lock)
+            except (OSError, ValueError) as error:
+                self.told.append(f"the store can't be read: {error}")
+                return {**doc, "sealed": False}
+            sending = [row for row in rows if row["state"] == "sending"]
+            seen.update({row["id"]: row for row in sending})
+            if lock is Lock.FREE or not sending:
+                unsure = [row for row in rows if row["state"] in {"sending", "uncertain"}]
+                return self._sealed(doc, seen=seen, unsure=unsure)
+            if self.clock.monotonic_s() >= deadline_s:
+                return {**doc, "sealed": False, "on_wire": [_post(row) for row in sending]}
+            self.clock.wait(threading.Event(), STEP_S)
+
+    def _sealed(self, doc: Doc, *, seen: dict[str, Doc], unsure: list[Doc]) -> Doc:
+        return {
+            **doc,
+            "sealed": True,
+            "sealed_at": z_time(self.clock.now()),
+            "on_wire": [_post(row) for row in seen.values()],
+            "uncertain": [_post(row) for row in unsure],
+        }
+
+    def _read(self, seen: dict[str, Doc], *, lock: Lock) -> list[Doc]:
+        if self.place.store is None:
+            raise ValueError("it is not a SQLite file")
+        return read_deliveries(self.place.store, ids=tuple(seen), lock=lock)
+
+
+def lock_of(state_dir: Path) -> Lock:
+    """Judge whether a daemon holds its lock, without keeping it from one that starts."""
+    try:
+        fd = os.open(state_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return Lock.UNKNOWN
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return Lock.TAKEN if error.errno in {errno.EAGAIN, errno.EACCES} else Lock.UNKNOWN
+    finally:
+        os.close(fd)
+    return Lock.FREE
+
+
+def read_deliveries(store: Path, *, ids: tuple[str, ...], lock: Lock) -> list[Doc]:
+    """
+    Read what is being sent, and what became of some deliveries that were.
+
+    Args:
+        store: The SQLite file, opened read-only.
+        ids: Deliveries to read whatever their state.
+        lock: Only where no daemon runs may the file be read without its shared memory.
+
+    Raises:
+        OSError: The store can't be read.
+    """
+    import sqlite3  # noqa: PLC0415 - only this way needs it: a pause over the socket is faster
+
+    try:
+        return _query(store, ids, options="mode=ro")
+    except sqlite3.Error as error:
+        # A WAL database without its -shm can't be opened where we may not write; its file alone
+        # is the whole truth only if nobody runs and the log is empty.
+        if lock is not Lock.FREE or _has_log(store):
+            raise OSError(errno.EIO, f"{store}: {error}") from error
+    try:
+        return _query(store, ids, options="mode=ro&immutable=1")
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, f"{store}: {error}") from error
+
+
+def _query(store: Path, ids: tuple[str, ...], *, options: str) -> list[Doc]:
+    import sqlite3  # noqa: PLC0415 - as above
+
+    marks = ",".join("?" * len(ids))
+    sql = (
+        "SELECT d.id, d.channel, p.text, d.state FROM deliveries d JOIN posts p ON p.id = d.post "  # noqa: S608 - only question marks are put in
+        f"WHERE d.state = 'sending' OR d.id IN ({marks}) ORDER BY d.due_at LIMIT 1000"
+    )
+    uri = f"file:{quote(str(store))}?{options}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=STORE_S)) as connection:
+        rows = connection.execute(sql, ids).fetchall()
+    return [
+        {"id": one, "channel": channel, "text": text, "state": state}
+        for one, channel, text, state in rows
+    ]
+
+
+def _has_log(store: Path) -> bool:
+    try:
+        return store.with_name(f"{store.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _post(row: Doc) -> Doc:
+    return {"id": row["id"], "channel": row["channel"], "text": row["text"]}

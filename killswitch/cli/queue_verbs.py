@@ -1,0 +1,187 @@
+"""What people do with posts: add them, and the verbs on those that are there."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from killswitch.cli.out import Times, emit, plain, warn
+from killswitch.cli.reach import Reach, new_key, reach, status_or_none
+from killswitch.errors import Exit, UsageError
+
+VERBS = {
+    "edit": "change text, link, tags or time",
+    "move": "give another time",
+    "cancel": "withdraw: it never leaves",
+    "hold": "keep back until a human releases it",
+    "release": "let a held post leave: at its time, or in the next slot",
+    "skip": "leave it out, with the reason",
+    "keep": "keep it held through the resume",
+    "confirm": "a post from beyond the horizon is still right",
+    "resolve": "say whether an uncertain post is on the network",
+}
+MEDIA_DIR = "media"
+_BLOCK = 1024 * 1024
+
+Doc = dict[str, Any]
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Schedule one post."""
+    found = reach(args)
+    status = status_or_none(found)
+    body = {
+        "text": args.text,
+        "at": args.at,
+        "channels": args.channel,
+        "tags": args.tag,
+        "media": media_of(args.media, args.alt, folder=Path.cwd(), home=home_of(found, status)),
+        "link": args.link,
+        "expires": args.expires,
+        "key": args.key,
+    }
+    doc: Doc = found.client.post("/queue", body, key=new_key())
+    when = found.times(status).full(doc["due"])
+    lines = [f"scheduled {' '.join(doc['ids'])} for {when} ({doc['wall']} in {doc['zone']})"]
+    if doc.get("note"):
+        lines.append(f"note: {plain(doc['note'])}")
+    emit(args, doc, "\n".join(lines))
+    return Exit.DONE
+
+
+def run_act(args: argparse.Namespace) -> int:
+    """Carry out one verb on posts."""
+    found = reach(args)
+    body: Doc = {"verb": args.verb, **chosen(args), "reason": args.reason}
+    for name in ("at", "text", "link"):
+        if getattr(args, name, None) is not None:
+            body[name] = getattr(args, name)
+    if getattr(args, "new_tag", None):
+        body["tags"] = args.new_tag
+    if args.verb == "resolve":
+        body["sent"] = bool(args.sent)
+    doc = act(found, body)
+    emit(args, doc, acted_text(doc, found.times(status_or_none(found))))
+    if not args.json:
+        warn_refused(doc)
+    return Exit.REFUSED if doc["refused"] else Exit.DONE
+
+
+def act(found: Reach, body: Doc) -> Doc:
+    """Ask the daemon for one verb; fields that are None are left out."""
+    said = {name: value for name, value in body.items() if value is not None}
+    doc: Doc = found.client.post("/queue/act", said, key=new_key())
+    return doc
+
+
+def chosen(args: argparse.Namespace) -> Doc:
+    """
+    Read which posts are meant.
+
+    Raises:
+        UsageError: Neither ids nor a filter, or both.
+    """
+    named = {
+        "state": args.state,
+        "tag": args.tag,
+        "channel": args.channel,
+        "clash": args.clash or None,
+    }
+    said = {name: value for name, value in named.items() if value}
+    if bool(args.ids) == bool(said):
+        what = "both ids and a filter are given" if args.ids else "no post is named"
+        raise UsageError(
+            "which_posts",
+            f"{what}; nothing was done",
+            "name ids, or choose with --state, --tag, --channel or --clash",
+        )
+    return {"ids": args.ids} if args.ids else {"filter": said}
+
+
+def acted_text(doc: Doc, times: Times) -> str:
+    """Write what became of each delivery."""
+    lines = []
+    for row in doc["done"]:
+        decided = f", decided: {row['decision']}" if row.get("decision") else ""
+        lines.append(f"{row['id']}  {row['state']}, due {times.full(row['due'])}{decided}")
+    return "\n".join(lines) if lines or doc["refused"] else "no post was meant"
+
+
+def warn_refused(doc: Doc) -> None:
+    """Tell which deliveries were left as they were, and why."""
+    for row in doc["refused"]:
+        hint = f" ({plain(row['hint'])})" if row.get("hint") else ""
+        warn(f"killswitch: {row['id']}: {plain(row['message'])}{hint}")
+
+
+def home_of(found: Reach, status: Doc | None) -> Path:
+    """Find the state directory as the daemon says it, else as it seems from here."""
+    return Path(status["state_dir"]) if status else found.place.state_dir
+
+
+def media_of(paths: list[str], alts: list[str], *, folder: Path, home: Path) -> list[Doc]:
+    """
+    Bring pictures to where the daemon may read them: ``media/`` of the state directory.
+
+    A file that lies there already is only named; any other is copied under the hash of its
+    content.
+
+    Args:
+        paths: As typed, relative to ``folder``.
+        alts: Words for each, in the same order; missing ones are empty.
+        folder: Where relative paths start.
+        home: The state directory.
+
+    Raises:
+        UsageError: More words than pictures; no such file; not a plain file; no right to copy.
+    """
+    if len(alts) > len(paths):
+        raise UsageError("alt", "there are more --alt texts than --media files", "one for each")
+    words = [*alts, *[""] * (len(paths) - len(alts))]
+    store = home / MEDIA_DIR
+    return [
+        {"path": _brought(folder / path, store), "alt": alt}
+        for path, alt in zip(paths, words, strict=True)
+    ]
+
+
+def _brought(path: Path, store: Path) -> str:
+    if not path.is_file():
+        raise UsageError("media", f"{path}: there is no such file; nothing was done", "check it")
+    inside = os.path.realpath(store) + os.sep
+    real = os.path.realpath(path)
+    if real.startswith(inside):
+        return real.removeprefix(inside)
+    name = f"{_hash(path)}{path.suffix.lower()[:10]}"
+    target = store / name
+    if not target.exists():
+        _copy(path, target)
+    return name
+
+
+def _copy(path: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, part)
+        part.chmod(0o640)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(
+            "media",
+            f"{path} can't be copied to {target.parent}: {error.strerror}; nothing was done",
+            f"ask somebody who may write there to put the file into {target.parent}",
+        ) from error
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()[:32]

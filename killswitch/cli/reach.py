@@ -1,0 +1,78 @@
+"""
+How commands reach the daemon: the place, the client, who is asking, and its status.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from killswitch.cli.out import Times, now_of, times_for, warn
+from killswitch.cli.paths import Place, find_place
+from killswitch.clock import SystemClock
+from killswitch.control.client import Client
+from killswitch.errors import UnreachableError
+from killswitch.i18n import translator
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One installation, seen from a command."""
+
+    place: Place
+    client: Client
+
+    def times(self, doc: dict[str, Any] | None = None) -> Times:
+        """Local times as the installation shows them."""
+        doc = doc or {}
+        zone = doc.get("timezone") or self.place.timezone
+        return times_for(zone, now=now_of(doc, here=SystemClock().now()))
+
+    def words(self, doc: dict[str, Any] | None = None) -> Callable[[str], str]:
+        """Find the words of the installation's language."""
+        return translator(str((doc or {}).get("language") or self.place.language))
+
+
+def reach(args: argparse.Namespace) -> Reach:
+    """Find the installation that the options mean; nothing is opened."""
+    place = find_place(args, os.environ)
+    for note in place.notes:
+        warn(f"killswitch: {note}")
+    return Reach(place=place, client=Client(place.socket, said=said_name(args)))
+
+
+def said_name(args: argparse.Namespace) -> str | None:
+    """Find the name that root acts for: ``--as``, else who called sudo."""
+    named: str | None = getattr(args, "as_name", None)
+    if named:
+        return named
+    return os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+
+
+def add_as(parser: argparse.ArgumentParser) -> None:
+    """Add ``--as NAME``."""
+    parser.add_argument(
+        "--as",
+        dest="as_name",
+        metavar="NAME",
+        help="who you are, where you act as root or as the daemon's user (default: $SUDO_USER)",
+    )
+
+
+def new_key() -> str:
+    """Make a request key: the same act, sent again, has its effect once."""
+    return os.urandom(12).hex()
+
+
+def status_or_none(found: Reach) -> dict[str, Any] | None:
+    """Ask for the status; None where the daemon does not answer."""
+    try:
+        doc: dict[str, Any] = found.client.get("/status", timeout_s=5)
+    except UnreachableError:
+        return None
+    return doc

@@ -1,0 +1,84 @@
+"""
+An incident as a document that leaves the terminal: Markdown or one HTML page.
+
+Invariant: every foreign text is escaped for the form it is written in.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import Any
+
+from killswitch.cli.out import Times, plain
+
+_MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+
+_HEAD = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'">
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:1rem auto;padding:0 1rem}}
+th{{text-align:left;vertical-align:top;padding-right:1rem}}</style></head>"""
+
+Doc = dict[str, Any]
+Row = tuple[str, str]
+
+
+def markdown(doc: Doc, times: Times) -> str:
+    """Write an incident as Markdown."""
+    lines = [f"# {_md(doc['title'])}", ""]
+    for title, rows in _sections(doc, times):
+        if rows:
+            lines += [f"## {title}", ""]
+            lines += [f"- {_md(name)}: {_md(value)}" for name, value in rows]
+            lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def html(doc: Doc, times: Times) -> str:
+    """Write an incident as one page that loads nothing."""
+    head = _HEAD.format(title=escape(doc["title"]))
+    parts = [head, f"<body><h1>{escape(doc['title'])}</h1>"]
+    for title, rows in _sections(doc, times):
+        if rows:
+            cells = "".join(
+                f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows
+            )
+            parts.append(f"<h2>{escape(title)}</h2><table>{cells}</table>")
+    return "\n".join([*parts, "</body></html>"])
+
+
+def _sections(doc: Doc, times: Times) -> list[tuple[str, list[Row]]]:
+    from killswitch.cli.incidents import facts  # noqa: PLC0415 - they print the same facts
+
+    headlines = [
+        (times.full(piece["at"]), plain(f"{piece['outlet']}: {piece['title']}"))
+        for cause in doc["causes"]
+        for piece in cause["evidence"]
+    ]
+    return [
+        ("When", [(_name(name), times.full(at)) for name, at in doc["times"].items() if at]),
+        ("Measured", facts(doc)),
+        ("Why", [(cause["kind"], plain(cause["reason"])) for cause in doc["causes"]]),
+        ("Headlines", headlines),
+        ("Posts", [_post(row, times) for row in doc["posts"]]),
+        ("Decisions", [_decision(row) for row in doc["decisions"]]),
+    ]
+
+
+def _post(row: Doc, times: Times) -> Row:
+    return times.full(row["due"]), plain(f"{row['channel']}, {row['state']}: {row['text']}")
+
+
+def _decision(row: Doc) -> Row:
+    told = [f"{name} {value}" for name, value in row.items() if value is not None and name != "id"]
+    return str(row.get("id") or row.get("delivery") or "-"), plain(", ".join(told))
+
+
+def _name(name: str) -> str:
+    return name.removesuffix("_at").replace("_", " ")
+
+
+def _md(text: str) -> str:
+    return _MARKS.sub(r"\\\1", plain(text))

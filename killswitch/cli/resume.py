@@ -1,0 +1,113 @@
+"""
+Resume: look at what stands, then say why.
+
+Shows causes, undecided posts and the next 24 hours and asks. Without a terminal it needs --yes,
+and --yes needs --seen: the version that a human looked at.
+
+  killswitch resume --reason "false alarm, checked with the editor"
+  killswitch resume --reason "over" --seen 12 --yes --as lea
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from killswitch.cli.out import ask, emit, ink_for, on_terminal, say
+from killswitch.cli.reach import Reach, add_as, new_key, reach
+from killswitch.cli.screen_resume import preview_text
+from killswitch.errors import Exit, UsageError
+
+HELP = "look at what stands, then let posts leave again"
+
+ANSWER_S = 60.0
+"""A resume looks at the feeds afresh, which may take 30 s."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the reason and the version that was seen."""
+    parser.add_argument("--reason", metavar="TEXT", help="why it is safe now; recorded")
+    parser.add_argument("--seen", metavar="VERSION", type=int, help="the version you looked at")
+    parser.add_argument(
+        "--keep-held", action="store_true", help="leave undecided posts held, and resume"
+    )
+    parser.add_argument("--yes", action="store_true", help="ask nothing; needs --seen")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_as(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show, ask, resume."""
+    check_consent(args, "resume")
+    found = reach(args)
+    doc: dict[str, Any] = found.client.get("/resume", timeout_s=ANSWER_S)
+    if not doc["causes"]:
+        answer = {"version": doc["version"], "closed": [], "held": doc["held"], "lead_until": None}
+        emit(args, answer, found.words()("nothing is paused"))
+        return Exit.DONE
+    if not args.yes:
+        _show(found, doc)
+        if not _consents(args, found, doc):
+            say(found.words()("nothing was done; it stays paused"))
+            return Exit.FAILED
+    return _resume(args, found, seen=args.seen if args.seen is not None else doc["version"])
+
+
+def check_consent(args: argparse.Namespace, command: str) -> None:
+    """
+    Refuse what nobody looked at.
+
+    Raises:
+        UsageError: No reason; ``--yes`` without ``--seen``; no ``--yes`` without a terminal.
+    """
+    if args.yes and args.seen is None:
+        raise UsageError(
+            "seen_missing",
+            "--yes needs --seen VERSION: the version that a human looked at; nothing was done",
+            "killswitch status --json shows it as version",
+        )
+    if not args.yes and (args.json or not on_terminal()):
+        raise UsageError(
+            "no_terminal",
+            f"{command} asks a human; without a terminal it needs --yes and --seen VERSION; "
+            "nothing was done",
+            f'killswitch {command} --reason "why" --seen VERSION --yes',
+        )
+    if not (args.reason or "").strip():
+        raise UsageError(
+            "reason_missing",
+            f"{command} needs a reason, which is recorded; nothing was done",
+            f'killswitch {command} --reason "why it is safe now"',
+        )
+
+
+def _show(found: Reach, doc: dict[str, Any]) -> None:
+    ink = ink_for(sys.stdout, os.environ)
+    say(preview_text(doc, times=found.times(), words=found.words(), ink=ink))
+
+
+def _consents(args: argparse.Namespace, found: Reach, doc: dict[str, Any]) -> bool:
+    words = found.words()
+    if args.seen is not None and args.seen != doc["version"]:
+        say(words("It changed since version {seen}: look again.").format(seen=args.seen))
+    question = words('Type "resume" to let posts leave again (version {version}): ')
+    return ask(question.format(version=doc["version"])) == "resume"
+
+
+def _resume(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
+    body = {"seen": seen, "reason": args.reason, "keep_held": args.keep_held}
+    doc: dict[str, Any] = found.client.post("/resume", body, key=new_key(), timeout_s=ANSWER_S)
+    words = found.words()
+    lines = [words("RESUMED (version {version})").format(version=doc["version"])]
+    if doc.get("released"):
+        lines.append(words("{count} released posts leave one by one").format(count=doc["released"]))
+    if doc["held"]:
+        lines.append(words("{count} posts stay held").format(count=doc["held"]))
+    if doc["lead_until"]:
+        when = found.times().short(doc["lead_until"])
+        lines.append(words("Posts due before {when} wait for a human").format(when=when))
+    lines.append(words("Next step  killswitch queue --state held"))
+    emit(args, doc, "\n".join(lines))
+    return Exit.DONE

@@ -1,0 +1,92 @@
+"""
+What a human sees before resuming, and what one post looks like: pure functions of documents.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from killswitch.cli.out import Ink, Times, head, plain
+
+Words = Callable[[str], str]
+
+SHOWN = 12
+
+
+def preview_text(doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> str:
+    """
+    Write a resume preview for people.
+
+    Args:
+        doc: A ``ResumePreviewDoc``.
+        times: Zone and present time.
+        words: The translator.
+        ink: Colours, or none.
+    """
+    version = words("version {version}").format(version=doc["version"])
+    lines = [ink(words("PAUSED"), "red") + f" ({version})"]
+    lines += _causes(doc, times=times, words=words)
+    lines += _standing(doc, words=words, ink=ink)
+    lists = (
+        ("uncertain", words("Check this: may have gone out")),
+        ("undecided", words("Undecided: came due in the pause")),
+        ("decided", words("Decided: carried out by the resume")),
+        ("next_24h", words("The next 24 hours")),
+    )
+    for name, title in lists:
+        if doc[name]:
+            lines += ["", ink(f"{title} ({len(doc[name])})", "bold")]
+            lines += _posts(doc[name], times=times, words=words, ink=ink)
+    if doc["undecided"]:
+        lines += ["", words("Decide them first: killswitch triage, or resume with --keep-held")]
+    return "\n".join(lines)
+
+
+def post_line(post: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> str:
+    """Write one delivery in one line, its clashing words marked in words and colour."""
+    parts = [
+        f"{plain(post['id'])}  {times.short(post['due'])}  {plain(post['channel'])}",
+        head(post["text"]),
+    ]
+    if post.get("decision"):
+        parts.append(words("-> {decision}").format(decision=post["decision"]))
+    elif post.get("reason"):
+        parts.append(f"({post['state']}: {post['reason']})")
+    if post.get("stale"):
+        parts.append(words("STALE"))
+    if post["clash"]:
+        clashing = ", ".join(f'"{plain(word)}"' for word in post["clash"])
+        parts.append(ink(words("CLASH: {words}").format(words=clashing), "red"))
+    return "  ".join(parts)
+
+
+def _causes(doc: dict[str, Any], *, times: Times, words: Words) -> list[str]:
+    lines = []
+    for cause in doc["causes"]:
+        when = times.short(cause["since"])
+        reason = plain(cause["reason"]) or cause["kind"]
+        lines.append(f"  {when}  {cause['kind']}  {reason}  ({plain(cause['by'])})")
+        for piece in cause["evidence"][:SHOWN]:
+            at = times.short(piece["at"])
+            lines.append(f"         {at}  {plain(piece['outlet'])}: {plain(piece['title'])}")
+        more = len(cause["evidence"]) - SHOWN
+        if more > 0:
+            lines.append("         " + words("and {count} more").format(count=more))
+    return lines
+
+
+def _standing(doc: dict[str, Any], *, words: Words, ink: Ink) -> list[str]:
+    form = words("STILL STANDS: {kind}: {why}")
+    return [
+        ink(form.format(kind=one["kind"], why=plain(one["why"])), "yellow")
+        for one in doc["standing"]
+    ]
+
+
+def _posts(posts: list[dict[str, Any]], *, times: Times, words: Words, ink: Ink) -> list[str]:
+    shown = ["  " + post_line(post, times=times, words=words, ink=ink) for post in posts[:SHOWN]]
+    more = len(posts) - SHOWN
+    return shown + ([f"  {words('and {count} more').format(count=more)}"] if more > 0 else [])

@@ -1,0 +1,335 @@
+"""
+The status as people read it: a pure function of the document, in the language of the team.
+
+Standard library only. The same shape whatever the state: one headline, labelled lines without
+empty ones, the next step last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from killswitch.cli.out import Ink, Times, head, plain
+from killswitch.queue.durations import format_duration
+
+Words = Callable[[str], str]
+Line = tuple[str, str]
+
+DUE_SHOWN = 3
+WENT_OUT_SHOWN = 3
+WORDS_SHOWN = 5
+CAUSES_SHOWN = 4
+
+
+class Screen:
+    """Renders one status document."""
+
+    def __init__(self, doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> None:
+        """Keep what every line needs."""
+        self._doc = doc
+        self._times = times
+        self._say = words
+        self._ink = ink
+
+    def text(self) -> str:
+        """Write the whole screen."""
+        labelled = [(label, value) for label, value in self._lines() if value]
+        wide = max((len(label) for label, _ in labelled), default=0) + 2
+        body = [f"{label.ljust(wide)}{value}" for label, value in labelled]
+        last = self._last()
+        if isinstance(last, str):
+            return "\n".join([self._headline(), *body, last])
+        wide = max(wide, len(last[0]) + 2)
+        body = [f"{label.ljust(wide)}{value}" for label, value in labelled]
+        return "\n".join([self._headline(), *body, f"{last[0].ljust(wide)}{last[1]}"])
+
+    # ---- the headline ---------------------------------------------------------------------------
+
+    def _headline(self) -> str:
+        state = self._doc["state"]
+        if state == "paused":
+            return self._ink(self._paused(), "red")
+        if state == "running":
+            return self._ink(self._running(), "green")
+        said = {
+            "starting": self._say("STARTING: nothing leaves until the news has been read"),
+            "inhibited": self._say("WAITING: nothing leaves for now (lifts by itself)"),
+            "unreachable": self._say("NO ANSWER from the daemon"),
+        }
+        return self._ink(said.get(state, str(state)), "yellow")
+
+    def _paused(self) -> str:
+        doc = self._doc
+        since = doc.get("since") or min((cause["since"] for cause in doc["causes"]), default=None)
+        start = self._say("PAUSED for {span}").format(span=self._span(self._times.ago(since)))
+        if doc["sealed"]:
+            when = self._times.exact(doc["sealed_at"])
+            return start + self._say(": nothing leaves since {when}").format(when=when)
+        count = (doc.get("queue") or {}).get("sending", 0)
+        if not count:
+            return start + self._say(": nothing new leaves, not sealed yet")
+        return start + self._say(
+            ": nothing new leaves, not sealed yet, {count} on the wire may still go out"
+        ).format(count=count)
+
+    def _running(self) -> str:
+        mode = self._doc.get("mode")
+        if mode == "rehearsal":
+            return self._say("RUNNING, rehearsal: posts leave, the news pauses nothing")
+        if mode == "guard":
+            return self._say("RUNNING, guard: watching, without a queue of its own")
+        return self._say("RUNNING: posts leave when they are due")
+
+    def _span(self, value: timedelta) -> str:
+        return format_duration(value)
+
+    # ---- the lines ------------------------------------------------------------------------------
+
+    def _lines(self) -> Iterable[Line]:
+        say = self._say
+        yield say("Check this"), self._uncertain()
+        for number, why in enumerate(self._why()):
+            yield say("Why") if number == 0 else "", why
+        yield say("Fever"), self._fever()
+        yield say("Went out"), self._went_out()
+        yield say("Held"), self._held()
+        yield say("Next"), self._next()
+        yield say("Sent"), self._sent()
+        yield say("Who"), self._who()
+        yield say("By hand"), self._by_hand()
+        yield say("Relays"), self._relays()
+        yield say("Notices"), self._notices()
+        yield say("Watching"), self._watching()
+        yield say("One outlet"), self._one_outlet()
+        yield say("Rehearsal"), self._rehearsal()
+        yield say("Flags"), self._flags()
+        yield say("State in"), plain(str(self._doc["state_dir"])) if self._is_lost else ""
+
+    @property
+    def _is_lost(self) -> bool:
+        return bool(self._doc["state"] == "unreachable")
+
+    def _uncertain(self) -> str:
+        posts = self._doc.get("uncertain") or []
+        if posts:
+            text = self._say("may have gone out: {posts}").format(posts=self._posts(posts))
+            return self._ink(text, "red")
+        count = (self._doc.get("queue") or {}).get("uncertain", 0)
+        return self._say("{count} may have gone out").format(count=count) if count else ""
+
+    def _why(self) -> list[str]:
+        causes = self._doc["causes"]
+        lines = [self._cause(cause) for cause in causes[:CAUSES_SHOWN]]
+        if len(causes) > CAUSES_SHOWN:
+            lines.append(self._say("and {count} more").format(count=len(causes) - CAUSES_SHOWN))
+        return lines + [plain(inhibit["reason"]) for inhibit in self._doc["inhibits"]]
+
+    def _cause(self, cause: dict[str, Any]) -> str:
+        reason = plain(cause["reason"]) or cause["kind"]
+        if cause["kind"] in {"manual", "flag"}:
+            who = plain(cause["by"])
+            when = self._times.short(cause["since"])
+            return self._say("{reason} (by {who}, {when})").format(
+                reason=reason, who=who, when=when
+            )
+        evidence = cause["evidence"]
+        if not evidence:
+            return reason
+        outlets = {piece["outlet"] for piece in evidence}
+        first = min(evidence, key=lambda piece: piece["at"] or "~")
+        return self._say("{reason}: {count} outlets, first headline {when} ({outlet})").format(
+            reason=reason,
+            count=len(outlets),
+            when=self._times.short(first["at"]),
+            outlet=plain(first["outlet"]),
+        )
+
+    def _fever(self) -> str:
+        fever = self._doc.get("fever")
+        if not fever:
+            return ""
+        trends = {
+            "rising": self._say("rising"),
+            "steady": self._say("steady"),
+            "falling": self._say("falling"),
+        }
+        return self._say("{count} headlines/h, {trend}").format(
+            count=fever["per_hour"], trend=trends.get(fever["trend"], fever["trend"])
+        )
+
+    def _went_out(self) -> str:
+        posts = self._doc.get("went_out") or []
+        if not posts:
+            return ""
+        if len(posts) == 1:
+            start = self._say("1 post since the first headline: {posts}: have a look")
+        else:
+            start = self._say("{count} posts since the first headline: {posts}: have a look")
+        return start.format(count=len(posts), posts=self._posts(posts))
+
+    def _posts(self, posts: list[dict[str, Any]]) -> str:
+        shown = []
+        for post in posts[:WENT_OUT_SHOWN]:
+            when = f"{self._times.short(post['at'])} " if post.get("at") else ""
+            who = f" ({plain(post['author'])})" if post.get("author") else ""
+            shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}")
+        more = len(posts) - WENT_OUT_SHOWN
+        return " · ".join(shown) + (f" · +{more}" if more > 0 else "")
+
+    def _held(self) -> str:
+        held = (self._doc.get("queue") or {}).get("held", 0)
+        if not held:
+            return ""
+        clashes = self._doc.get("clashes") or {"count": 0, "words": []}
+        if not clashes["count"]:
+            return str(held)
+        words = ", ".join(f'"{plain(word)}"' for word in clashes["words"][:WORDS_SHOWN])
+        return self._say("{held}, of these {count} clash: {words}").format(
+            held=held, count=clashes["count"], words=words
+        )
+
+    def _next(self) -> str:
+        shown = []
+        for due in self._doc["next_due"][:DUE_SHOWN]:
+            held = self._say(" (held)") if due.get("state") == "held" else ""
+            when = self._times.short(due["due"])
+            shown.append(f"{when} {plain(due['channel'])} {head(due['text'], 40)}{held}")
+        if not shown and self._doc["state"] == "running" and self._doc.get("mode") != "guard":
+            return self._say("nothing is scheduled")
+        return " · ".join(shown)
+
+    def _sent(self) -> str:
+        queue = self._doc.get("queue")
+        if not queue or self._doc["state"] == "paused":
+            return ""
+        text = self._say("{count} in the last 24 h, {scheduled} scheduled").format(
+            count=queue["sent_24h"], scheduled=queue["scheduled"]
+        )
+        waiting = queue["awaiting_approval"]
+        if waiting:
+            text += self._say(", {count} wait for approval").format(count=waiting)
+        return text
+
+    def _who(self) -> str:
+        if self._doc["state"] != "paused":
+            return ""
+        who = self._doc.get("who") or {}
+        if not who.get("acked_by"):
+            return self._ink(self._say("nobody yet: killswitch ack"), "yellow")
+        text = self._say("{name} took it at {when}").format(
+            name=plain(who["acked_by"]), when=self._times.short(who.get("acked_at"))
+        )
+        if who.get("next"):
+            text += self._say("; after them: {name}").format(name=plain(who["next"]))
+        return text
+
+    def _by_hand(self) -> str:
+        if self._doc["state"] != "paused":
+            return ""
+        shown = []
+        for place in self._doc.get("by_hand") or []:
+            if place["state"] == "stopped":
+                when = self._times.short(place.get("at"))
+                word = self._say("{name} stopped {when}")
+                shown.append(word.format(name=plain(place["name"]), when=when))
+            else:
+                word = self._say("{name} NOT CONFIRMED")
+                shown.append(self._ink(word.format(name=plain(place["name"])), "yellow"))
+        return " · ".join(shown)
+
+    def _relays(self) -> str:
+        shown = []
+        for relay in self._doc.get("relays") or []:
+            if relay["reached"]:
+                word = self._say("{name} reached {when}")
+                when = self._times.short(relay.get("at"))
+                shown.append(word.format(name=plain(relay["name"]), when=when))
+            else:
+                word = self._say("{name} NOT REACHED: {why}")
+                why = plain(relay.get("problem") or "-")
+                text = word.format(name=plain(relay["name"]), why=why)
+                shown.append(self._ink(text, "yellow"))
+        return " · ".join(shown)
+
+    def _notices(self) -> str:
+        failing = (self._doc.get("notices") or {}).get("failing") or []
+        if not failing:
+            return ""
+        shown = ", ".join(f"{plain(one['address'])} ({plain(one['problem'])})" for one in failing)
+        return self._ink(self._say("not delivered: {where}").format(where=shown), "yellow")
+
+    def _watching(self) -> str:
+        sight = self._doc.get("sight")
+        if not sight:
+            return ""
+        text = self._say("{alive} of {feeds} feeds alive").format(
+            alive=sight["alive"], feeds=sight["feeds"]
+        )
+        age = self._doc.get("last_round_age_s")
+        age = sight["age_s"] if age is None else age
+        if age is not None:
+            span = self._span(timedelta(seconds=age))
+            text += self._say(", last round {span} ago").format(span=span)
+        return text if sight["ok"] else self._ink(text, "yellow")
+
+    def _one_outlet(self) -> str:
+        return " · ".join(
+            self._say("{title} ({outlet}, {when}): nobody else says so yet").format(
+                title=plain(story["title"]),
+                outlet=plain(story["outlet"]),
+                when=self._times.short(story["since"]),
+            )
+            for story in (self._doc.get("one_outlet") or [])[:2]
+        )
+
+    def _rehearsal(self) -> str:
+        return " · ".join(
+            self._say("would have paused {when}: {title} ({count} outlets)").format(
+                when=self._times.short(one["at"]), title=plain(one["title"]), count=one["outlets"]
+            )
+            for one in (self._doc.get("rehearsal") or [])[-3:]
+        )
+
+    def _flags(self) -> str:
+        return " · ".join(
+            plain(flag["name"]) + (f" ({plain(flag['note'])})" if flag["note"] else "")
+            for flag in self._doc["flags"]
+        )
+
+    # ---- the last line --------------------------------------------------------------------------
+
+    def _last(self) -> Line | str:
+        state = self._doc["state"]
+        if state == "paused":
+            return self._say("Next step"), self._ink(self._paused_step(), "bold")
+        if state == "unreachable":
+            return self._say("Next step"), self._say("start the daemon: killswitch run")
+        return self._say('Stop everything: killswitch pause "reason"')
+
+    def _paused_step(self) -> str:
+        hint = self._doc.get("hint")
+        if hint:
+            return plain(hint)
+        undecided = self._doc.get("undecided") or 0
+        if undecided == 1:
+            return self._say("killswitch triage   (resume after 1 decision)")
+        if undecided:
+            return self._say("killswitch triage   (resume after {count} decisions)").format(
+                count=undecided
+            )
+        return self._say('killswitch resume --reason "why"')
+
+
+def status_text(doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> str:
+    """
+    Write a status for people.
+
+    Args:
+        doc: A ``StatusDoc``.
+        times: Zone and present time.
+        words: The translator.
+        ink: Colours, or none.
+    """
+    return Screen(doc, times=times, words=words, ink=ink).text()

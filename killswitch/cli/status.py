@@ -1,0 +1,62 @@
+"""Tell the state: exit 0 when posts leave, 3 when they don't, 4 without a daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from killswitch.cli.out import emit, ink_for
+from killswitch.cli.paths import Place
+from killswitch.cli.reach import reach
+from killswitch.cli.screen_status import status_text
+from killswitch.errors import Exit, UnreachableError
+from killswitch.flags import FlagDir
+
+HELP = "what is the state, why, what comes next (exit 3: nothing leaves)"
+
+ANSWER_S = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the status has no switches."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the status."""
+    found = reach(args)
+    try:
+        doc: dict[str, Any] = found.client.get("/status", timeout_s=ANSWER_S)
+    except UnreachableError as error:
+        doc = lost(found.place, error)
+    ink = ink_for(sys.stdout, os.environ)
+    text = status_text(doc, times=found.times(doc), words=found.words(doc), ink=ink)
+    emit(args, doc, text)
+    if doc["state"] == "unreachable":
+        return Exit.UNREACHABLE
+    return Exit.DONE if doc["state"] == "running" else Exit.NOT_SENDING
+
+
+def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
+    """Write the status of a daemon that does not answer: what the flag directory says."""
+    look = FlagDir(place.state_dir).look()
+    flags = [{"name": flag.name, "key": flag.key, "note": flag.note} for flag in look.entries]
+    problem = look.problem or str(error)
+    return {
+        "state": "unreachable",
+        "mode": None,
+        "sealed": False,
+        "sealed_at": None,
+        "version": None,
+        "causes": [],
+        "inhibits": [{"kind": "unreachable", "reason": problem, "since": None}],
+        "sight": None,
+        "queue": None,
+        "next_due": [],
+        "lead_until": None,
+        "flags": flags,
+        "state_dir": str(place.state_dir),
+        "language": place.language,
+        "timezone": place.timezone,
+    }

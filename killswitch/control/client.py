@@ -1,0 +1,231 @@
+"""
+The way to the daemon: HTTP over its Unix socket.
+
+Standard library only: ``pause``, ``ack``, ``resume`` and ``status`` must work in a half-broken
+environment. Problem details come back as the error they were in the daemon, with its exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from killswitch.errors import (
+    ConfigError,
+    Exit,
+    KillswitchError,
+    OperatorError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+)
+
+ANSWER_S = 30.0
+"""How long a command waits for its answer; a fresh look at the feeds takes up to this."""
+ANSWER_MOST = 64 * 1024 * 1024
+
+_BY_EXIT: dict[int, type[OperatorError]] = {
+    Exit.USAGE: UsageError,
+    Exit.REFUSED: RefusedError,
+    Exit.CONFIG: ConfigError,
+    Exit.UNREACHABLE: UnreachableError,
+}
+
+
+class _UnixConnection(HTTPConnection):
+    """An HTTP connection over a Unix socket."""
+
+    def __init__(self, path: Path, *, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(self.timeout)
+            sock.connect(str(self._path))
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock
+
+
+class Client:
+    """The control API of one daemon."""
+
+    def __init__(self, path: Path, *, said: str | None = None) -> None:
+        """
+        Remember the way; nothing is opened.
+
+        Args:
+            path: The control socket.
+            said: The name after ``--as``.
+        """
+        self.path = path
+        self._said = said
+
+    def get(
+        self, path: str, *, query: Mapping[str, object] | None = None, timeout_s: float = ANSWER_S
+    ) -> Any:
+        """
+        Ask for a document.
+
+        Args:
+            path: Below ``/v1``; parts that people typed were quoted with ``part``.
+            query: Fields that are None or empty are left out.
+            timeout_s: Longest silence, seconds.
+
+        Raises:
+            OperatorError: As the daemon says it; ``UnreachableError`` where it does not answer.
+        """
+        return self._call("GET", path, query=query, timeout_s=timeout_s)
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        key: str | None = None,
+        query: Mapping[str, object] | None = None,
+        timeout_s: float = ANSWER_S,
+    ) -> Any:
+        """
+        Ask for an act.
+
+        Args:
+            path: As for ``get``.
+            body: The document that describes it.
+            key: Request key: the same key has its effect once, so a repeat is safe.
+            query: As for ``get``.
+            timeout_s: As for ``get``.
+
+        Raises:
+            OperatorError: As for ``get``.
+        """
+        return self._call("POST", path, body=body or {}, key=key, query=query, timeout_s=timeout_s)
+
+    def delete(self, path: str) -> Any:
+        """Ask for something to be forgotten; raises as ``get`` does."""
+        return self._call("DELETE", path, timeout_s=ANSWER_S)
+
+    def text(self, path: str) -> str:
+        """Ask for a text, such as the metrics; raises as ``get`` does."""
+        return self._raw("GET", path, content=None, headers={}, timeout_s=ANSWER_S).decode()
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float,
+        body: Mapping[str, object] | None = None,
+        key: str | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> Any:
+        headers: dict[str, str | bytes] = {}
+        content = None
+        if body is not None:
+            content = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        if key:
+            headers["Idempotency-Key"] = key
+        if self._said:
+            headers["X-Killswitch-As"] = self._said.encode()
+        asked = {name: _written(value) for name, value in (query or {}).items() if _is_set(value)}
+        target = f"{path}?{urlencode(asked)}" if asked else path
+        raw = self._raw(method, target, content=content, headers=headers, timeout_s=timeout_s)
+        return _document(raw)
+
+    def _raw(
+        self,
+        method: str,
+        target: str,
+        *,
+        content: bytes | None,
+        headers: Mapping[str, str | bytes],
+        timeout_s: float,
+    ) -> bytes:
+        connection = _UnixConnection(self.path, timeout_s=timeout_s)
+        try:
+            with contextlib.closing(connection):
+                with contextlib.suppress(BrokenPipeError):
+                    # A refusal may come before the whole request was read: it is worth reading.
+                    connection.request(method, f"/v1{target}", body=content, headers=headers)
+                response = connection.getresponse()
+                raw = response.read(ANSWER_MOST)
+        except TimeoutError as error:
+            raise self._unreachable(f"did not answer in {timeout_s:g} s", "timeout") from error
+        except FileNotFoundError as error:
+            raise self._unreachable("is not there", "unreachable") from error
+        except PermissionError as error:
+            raise self._unreachable("is closed to you", "unreachable") from error
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise self._unreachable(f"does not answer ({why})", "unreachable") from error
+        except HTTPException as error:
+            raise self._unreachable(
+                f"broke off its answer ({type(error).__name__})", "unreachable"
+            ) from error
+        if response.status >= 400:
+            raise _refusal(response, raw)
+        return raw
+
+    def _unreachable(self, how: str, code: str) -> UnreachableError:
+        known = (
+            "whether it was done is not known"
+            if code == "timeout"
+            else "nothing was done, and nothing leaves without a daemon"
+        )
+        return UnreachableError(
+            code,
+            f"the daemon's socket {self.path} {how}; {known}",
+            'start it: killswitch run; to stop everything: killswitch pause "reason"',
+        )
+
+
+def part(text: str) -> str:
+    """Quote one part of a path that people typed."""
+    return quote(text, safe="")
+
+
+def _is_set(value: object) -> bool:
+    return value is not None and value not in ("", (), [])
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(str(one) for one in value)
+    return str(value)
+
+
+def _document(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise UnreachableError(
+            "bad_answer", "what answers on the socket is not a killswitch daemon", "check --socket"
+        ) from error
+
+
+def _refusal(response: HTTPResponse, raw: bytes) -> KillswitchError:
+    try:
+        doc = json.loads(raw)
+    except ValueError:
+        doc = None
+    if not isinstance(doc, dict) or not isinstance(doc.get("detail"), str):
+        return UnreachableError(
+            "bad_answer",
+            f"the daemon refused with HTTP {response.status} and no reason",
+            "look at its log",
+        )
+    exit_code = doc.get("exit")
+    kind = _BY_EXIT.get(exit_code if isinstance(exit_code, int) else Exit.FAILED, OperatorError)
+    return kind(str(doc.get("code", "failed")), doc["detail"], str(doc.get("hint") or ""))

@@ -1,0 +1,117 @@
+"""
+Errors as the API tells them: problem details (RFC 9457) with the exit code of the command line.
+
+Which kind becomes which status stands in ``status_of``; the client turns ``exit`` back into the
+same class, so that a refusal reads the same over the socket and in the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from killswitch.errors import (
+    ConfigError,
+    Exit,
+    InvariantBroken,
+    KillswitchError,
+    RefusedError,
+    TransientError,
+    UsageError,
+)
+from killswitch.wire import ProblemDoc
+
+MEDIA_TYPE = "application/problem+json"
+FORBIDDEN = frozenset({"role", "who", "as_refused"})
+FAULTS_SHOWN = 5
+"""Wrong fields told in one answer; the rest is counted."""
+
+Fault = Callable[[Exception], None]
+
+
+_BY_CODE = {"not_found": HTTPStatus.NOT_FOUND} | dict.fromkeys(FORBIDDEN, HTTPStatus.FORBIDDEN)
+_BY_KIND: tuple[tuple[type[KillswitchError], HTTPStatus], ...] = (
+    (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ConfigError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (RefusedError, HTTPStatus.CONFLICT),
+    (TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def status_of(error: KillswitchError) -> HTTPStatus:
+    """Choose the HTTP status of an error: its code goes before its kind."""
+    by_kind = (status for kind, status in _BY_KIND if isinstance(error, kind))
+    return _BY_CODE.get(error.code) or next(by_kind, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def answer(error: KillswitchError, *, status: HTTPStatus | None = None) -> JSONResponse:
+    """Tell one error."""
+    status = status or status_of(error)
+    doc = ProblemDoc(
+        type="about:blank",
+        title=status.phrase,
+        status=status.value,
+        detail=error.message,
+        code=error.code,
+        hint=error.hint,
+        exit=int(error.exit),
+    )
+    return JSONResponse(doc, status_code=status.value, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI, *, on_fault: Fault) -> None:
+    """Let every error of the application leave as problem details."""
+
+    async def named(_request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, KillswitchError):
+            raise error
+        return answer(error)
+
+    async def invalid(_request: Request, error: Exception) -> JSONResponse:
+        faults = error.errors() if isinstance(error, RequestValidationError) else []
+        return answer(UsageError("invalid", _told(list(faults)), "see killswitch COMMAND --help"))
+
+    async def missing(_request: Request, error: Exception) -> JSONResponse:
+        code = error.status_code if isinstance(error, HTTPException) else 500
+        detail = str(error.detail) if isinstance(error, HTTPException) else ""
+        kind = RefusedError if code in {404, 405} else UsageError
+        return answer(kind("http", detail or HTTPStatus(code).phrase), status=HTTPStatus(code))
+
+    async def ours(_request: Request, error: Exception) -> JSONResponse:
+        on_fault(error)
+        return answer(_bug(error))
+
+    app.add_exception_handler(KillswitchError, named)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, missing)
+    app.add_exception_handler(InvariantBroken, ours)
+    app.add_exception_handler(Exception, ours)
+
+
+def _bug(error: Exception) -> KillswitchError:
+    """Tell a bug of ours without its inside: a message may hold anything."""
+    found = KillswitchError(
+        "fault",
+        f"the daemon failed inside ({type(error).__name__}); whether anything was done is in its "
+        "audit trail",
+        "look at the daemon's log; killswitch pause still works",
+    )
+    found.exit = Exit.FAILED
+    return found
+
+
+def _told(faults: list[dict[str, Any]]) -> str:
+    """Say which fields are wrong, without repeating what they held."""
+    told = [
+        f"{'.'.join(str(part) for part in fault.get('loc', ())[1:]) or 'body'}: "
+        f"{str(fault.get('msg', 'wrong')).removeprefix('Value error, ')}"
+        for fault in faults[:FAULTS_SHOWN]
+    ]
+    more = len(faults) - FAULTS_SHOWN
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")

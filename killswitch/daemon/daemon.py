@@ -1,0 +1,422 @@
+"""
+The daemon: the one place that knows every room and wires them together.
+
+Start: lock, open and check the store, count this run, look at what earlier runs left, turn flags
+into causes, grade what was read but not graded; then the loops. ``starting`` inhibits from the
+first instruction until all that is done; after it ``sight`` holds until the feeds were read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from killswitch import __version__, media
+from killswitch.child import Child
+from killswitch.clock import Clock
+from killswitch.daemon import policies
+from killswitch.daemon.alarm import Alarm
+from killswitch.daemon.eyes import Eyes
+from killswitch.daemon.guard import Guard
+from killswitch.daemon.reaper import recover
+from killswitch.daemon.supervisor import Loop, Supervisor
+from killswitch.daemon.sweep import Sweep, drop_staged
+from killswitch.desk.context import Context, Hooks, Looked
+from killswitch.desk.desk import Desk
+from killswitch.errors import ConfigError, TransientError, UsageError
+from killswitch.flagging import flag_causes
+from killswitch.flags import FlagDir
+from killswitch.gate import Gate
+from killswitch.latch import CauseKind, InhibitKind, Inhibits
+from killswitch.news.grade import Detector
+from killswitch.notify.policy import policy_of
+from killswitch.notify.relays import Relays, relays_of
+from killswitch.notify.teller import Teller
+from killswitch.settings import Settings
+from killswitch.store import audit, facts, news
+from killswitch.store import latch as latch_store
+from killswitch.store.deliveries import Delivery
+from killswitch.store.engine import Store
+from killswitch.store.ids import new_id
+from killswitch.store.latch import NewCause
+from killswitch.store.opening import StoreLock, lock_store, open_store
+from killswitch.trip import trip
+from killswitch.watch.grader import Grader
+from killswitch.watch.lexicons import load_lexicons
+from killswitch.watch.parse import parser
+from killswitch.watch.watcher import Watcher
+
+_log = structlog.get_logger(__name__)
+
+# A resume looks at the feeds for at most this long (design section 4).
+LOOK_S = 30.0
+# Before a post is due the sweep asks for a look at the feeds, so that it leaves on fresh news.
+LOOK_BEFORE = timedelta(seconds=60)
+# Rows of the audit chain that are checked at every start; ``audit verify`` checks all.
+CHECKED_TAIL = 1000
+# Items are kept as long as their feed's rhythm needs them.
+KEEP_ITEMS = timedelta(days=35)
+_WATCH_LIMIT_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a reload replaces, all at once."""
+
+    settings: Settings
+    context: Context
+    gate: Gate
+    watcher: Watcher
+    grader: Grader
+    eyes: Eyes
+
+
+class Daemon:
+    """One run of the daemon on one store."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock, reload_settings: Callable[[], Settings]
+    ) -> None:
+        """Prepare; nothing is touched before ``start``."""
+        self.inhibits = Inhibits()
+        self.inhibits.open(InhibitKind.STARTING, "the daemon is starting", now=clock.now())
+        self.closing = threading.Event()
+        self.clock = clock
+        self._settings = settings
+        self._reload_settings = reload_settings
+        self._reload_lock = threading.Lock()
+        self.store = Store(settings.store.url.get_secret_value())
+        self.flags = FlagDir(Path(settings.state_dir))
+        self.supervisor = Supervisor(
+            clock=clock, closing=self.closing, on_store_error=self._store_failed
+        )
+        self._alarm = Alarm()
+        self._parser = parser()
+        self._pending: dict[str, tuple[str, str]] = {}
+        self._grader_beat_s = clock.boot_s()
+        self._lock: StoreLock | None = None
+        self._incarnation = 0
+        self.desk = Desk(lambda: self.parts.context)
+        self.parts: Parts
+        self.guard: Guard
+        self._sweep: Sweep
+        self._teller: Teller
+        self._relays: Relays
+        self._loops: dict[str, Loop] = {}
+        self._looked_for: datetime | None = None
+
+    # -- start -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """
+        Open everything and start the loops.
+
+        Raises:
+            OperatorError: The store or the configuration can't be used; nothing runs.
+        """
+        settings = self._settings
+        state_dir = Path(settings.state_dir)
+        state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._lock = lock_store(self.store, state_dir)
+        is_new = open_store(self.store)
+        now = self.clock.now()
+        if is_new:
+            self._furnish(now)
+        self.flags.fill_spares()
+        with self.store.write() as conn:
+            self._incarnation = facts.next_number(conn, "incarnation")
+        self.parts = self._build(settings, eyes=None)
+        self._build_loops(settings)
+        self._recover(now)
+        self.parts.watcher.start()
+        self.parts.grader.drain()
+        self._start_loops()
+        self.inhibits.open(InhibitKind.SIGHT, "the feeds have not been read yet", now=now)
+        self.inhibits.lift(InhibitKind.STARTING)
+        _log.info("daemon.started", version=__version__, incarnation=self._incarnation,
+                  state_dir=str(state_dir), feeds=len(settings.feeds))
+
+    def _furnish(self, now: datetime) -> None:
+        """Give a new store its latch and its flag directory."""
+        with self.store.write() as conn:
+            latch_store.create(conn)
+            facts.put_time(conn, "created_at", now)
+            facts.put(conn, "store_id", new_id("k"))
+        self.flags.create()
+        (self.flags.state_dir / "media").mkdir(mode=0o750, exist_ok=True)
+
+    def _recover(self, now: datetime) -> None:
+        with self.store.write() as conn:
+            self.guard.check_high_water(conn, now)
+            verdict = audit.verify(conn, last=CHECKED_TAIL)
+            if not verdict.ok:
+                reason = f"the audit trail is broken: {verdict.why}"
+                trip(conn, NewCause(CauseKind.TAMPER, "chain", reason), now=now)
+            flag_causes(conn, self.flags, now=now)
+        uncertain = recover(self.store, incarnation=self._incarnation, clock=self.clock)
+        if uncertain:
+            _log.warning("daemon.unclean_start", uncertain=uncertain)
+        drop_staged(self.parts.context)
+
+    # -- wiring ----------------------------------------------------------------------------------
+
+    def _build(self, settings: Settings, *, eyes: Eyes | None) -> Parts:
+        """Build what the settings shape; raises before anything is replaced."""
+        clock, store = self.clock, self.store
+        door = policies.door_of(settings, version=__version__, clock=clock)
+        channels = policies.channels_of(settings, door=door, clock=clock)
+        limits = policies.limits_of(settings)
+        feeds = policies.feeds_of(settings)
+        detect = policies.detect_policy(settings)
+        seeing = Eyes(
+            store, clock=clock, feeds=feeds, policy=policies.sight_policy(settings),
+            inhibits=self.inhibits, on_trip=self.wake_all,
+        )
+        if eyes is not None and eyes.first_round.is_set():
+            seeing.first_round.set()
+        grader = Grader(
+            store, clock=clock, detector=Detector(load_lexicons(detect.languages), detect),
+            policy=detect, feeds=feeds, inhibits=self.inhibits,
+            rehearsal=settings.mode == "rehearsal", on_trip=self.wake_all,
+        )
+        watcher = Watcher(
+            store, clock=clock, door=door, child=self._parser, feeds=feeds,
+            policy=policies.watch_policy(settings), on_new=lambda: self.wake("grade"),
+        )
+        context = Context(
+            store=store, clock=clock, flags=self.flags, inhibits=self.inhibits,
+            channels=channels, limits=limits, queue=policies.queue_policy(settings),
+            detect=detect, hooks=self._hooks(), state_dir=Path(settings.state_dir),
+            zone=ZoneInfo(settings.timezone), language=settings.language, mode=settings.mode,
+            also_stop=settings.notify.also_stop,
+            relays=tuple(relay.name for relay in settings.relays), pending=self._pending,
+        )
+        gate = Gate(
+            store, clock=clock, flags=self.flags, inhibits=self.inhibits,
+            sight_is_fresh=seeing.is_fresh, channels=channels, limits=limits,
+            content_is_whole=self._content_is_whole, incarnation=self._incarnation,
+            closing=self.closing,
+        )
+        return Parts(settings, context, gate, watcher, grader, seeing)
+
+    def _hooks(self) -> Hooks:
+        return Hooks(
+            wake=self.wake_all,
+            look=self._look,
+            sight=lambda: self.parts.eyes.sight(),
+            feeds=lambda: self.parts.eyes.feed_docs(),
+            standing=lambda: self.guard.standing(),
+            forget_stories=lambda: self.parts.grader.forget(),
+            reload=self.reload,
+            test_notices=lambda: [(d["address"], d["problem"]) for d in self._teller.test()],
+            masked=lambda name: self._teller.label(name),
+        )
+
+    def _content_is_whole(self, one: Delivery) -> bool:
+        """Say whether the media of a delivery are still the bytes that were approved."""
+        try:
+            return all(
+                media.fingerprint(self.parts.context.media_dir, m.path) == m.sha256
+                for m in one.content.media
+            )
+        except UsageError:
+            return False
+
+    def _build_loops(self, settings: Settings) -> None:
+        clock = self.clock
+        self.guard = Guard(
+            lambda: self.parts.context, clock=clock,
+            grader_beat_s=lambda: self._grader_beat_s,
+            has_addresses=lambda: any(self._teller.policy.lists),
+            judge_sight=lambda: self.parts.eyes.judge(),
+            refresh_unconfirmed=lambda now: self.parts.grader.refresh_unconfirmed(now),
+        )
+        self._sweep = Sweep(
+            lambda: self.parts.context, lambda: self.parts.gate, clock=clock,
+            incarnation=self._incarnation, on_fault=self.supervisor.fail,
+        )
+        self._teller = Teller(
+            self.store, clock, lambda: Child("killswitch.notify.process", name="notifier"),
+            policy=policy_of(settings), situation=self.desk.status,
+            wake=lambda: self.wake("notify"),
+        )
+        self._relays = Relays(
+            self.store, clock, policies.door_of(settings, version=__version__, clock=clock),
+            relays=relays_of(settings), situation=self.desk.status,
+            wake=lambda: self.wake("relays"),
+        )
+        for loop in (
+            Loop("watch", self._watch_step, limit_s=_WATCH_LIMIT_S),
+            Loop("grade", self._grade_step),
+            Loop("guard", self.guard.step),
+            Loop("sweep", self._sweep_step, limit_s=60.0),
+            Loop("notify", self._teller.round, limit_s=120.0),
+            Loop("relays", self._relays.round, limit_s=120.0),
+        ):
+            self._loops[loop.name] = self.supervisor.add(loop)
+
+    def _start_loops(self) -> None:
+        self._alarm.start()
+        self.supervisor.start()
+
+    # -- loops -----------------------------------------------------------------------------------
+
+    def _watch_step(self) -> float:
+        parts = self.parts
+        came = parts.watcher.round()
+        if not parts.eyes.first_round.is_set():
+            parts.grader.drain()
+            parts.eyes.first_round.set()
+            self.wake("guard")
+        now = self.clock.now()
+        with self.store.write() as conn:
+            news.prune(conn, before=now - KEEP_ITEMS)
+        if came.next_at is None:
+            return 1.0
+        self._alarm.wake_at("watch", came.next_at, self._loops["watch"].wake)
+        return max(0.0, (came.next_at - now).total_seconds())
+
+    def _grade_step(self) -> float:
+        while self.parts.grader.batch().items:
+            self._grader_beat_s = self.clock.boot_s()
+        self._grader_beat_s = self.clock.boot_s()
+        return 5.0
+
+    def _sweep_step(self) -> float:
+        due = self._sweep.pass_once()
+        now = self.clock.now()
+        if due is None:
+            return 5.0
+        self._alarm.wake_at("sweep", max(due, now), self._loops["sweep"].wake)
+        if now < due <= now + LOOK_BEFORE + timedelta(seconds=5):
+            self._ask_for_look(due)
+        return max(0.05, min(5.0, (due - now).total_seconds()))
+
+    def _ask_for_look(self, due: datetime) -> None:
+        """Let the watcher read what was not read in the last minute before a post is due."""
+        if self._looked_for != due:
+            self._looked_for = due
+            threading.Thread(target=self._early_look, name="look", daemon=True).start()
+
+    def _early_look(self) -> None:
+        try:
+            self.parts.watcher.look()
+            self.wake("grade")
+        except Exception as error:  # noqa: BLE001 - an early look is a courtesy, sight decides
+            _log.warning("look.failed", problem=repr(error))
+
+    def wake(self, name: str) -> None:
+        """Let one loop look at once."""
+        loop = self._loops.get(name)
+        if loop is not None:
+            loop.wake.set()
+
+    def wake_all(self) -> None:
+        """Let every loop that acts on the latch look at once."""
+        for name in ("sweep", "guard", "notify", "relays"):
+            self.wake(name)
+
+    def one_line(self) -> str:
+        """Say in one line how things are, for ``systemctl status``."""
+        try:
+            with self.store.read(urgent=True) as conn:
+                latch = latch_store.read(conn)
+        except TransientError:
+            return "the store does not answer; nothing leaves"
+        sight = self.parts.eyes.sight()
+        watching = f"{sight.alive} of {sight.feeds} feeds alive"
+        if latch.paused:
+            return f"PAUSED: {latch.causes[0].reason[:80]}; {watching}"
+        waits = self.inhibits.list()
+        return f"waiting: {waits[0].reason[:80]}; {watching}" if waits else f"running; {watching}"
+
+    def control_ended(self, error: BaseException | None) -> None:
+        """End the daemon when nobody could pause it over the socket any more."""
+        if not self.closing.is_set():
+            self.supervisor.fail(error or RuntimeError("the control server ended"), where="control")
+
+    # -- what the desk asks ----------------------------------------------------------------------
+
+    def _look(self) -> Looked:
+        """Read and grade the feeds now, within ``LOOK_S`` seconds, and judge sight."""
+        done = threading.Event()
+        failed: list[str] = []
+
+        def look() -> None:
+            try:
+                failed.extend(self.parts.watcher.look().failed)
+                self.parts.grader.drain()
+            finally:
+                done.set()
+
+        threading.Thread(target=look, name="look", daemon=True).start()
+        self.clock.wait(done, LOOK_S)
+        sight = self.parts.eyes.judge()
+        return Looked(feeds=len(self.parts.settings.feeds), failed=tuple(failed), sight=sight)
+
+    def _store_failed(self, error: Exception) -> None:
+        self.guard.store_failed(error)  # type: ignore[arg-type] - the supervisor hands TransientError
+
+    def reload(self) -> Sequence[str]:
+        """
+        Load the configuration again; on any error the old one stays.
+
+        Raises:
+            ConfigError: It is wrong, or changes what only a restart can change.
+        """
+        with self._reload_lock:
+            old, new = self.parts.settings, self._reload_settings()
+            for name in ("state_dir", "store", "control"):
+                if getattr(old, name) != getattr(new, name):
+                    raise ConfigError(
+                        "needs_restart",
+                        f"{name} can't change while the daemon runs; the old configuration stays",
+                        "restart the daemon to change it",
+                    )
+            parts = self._build(new, eyes=self.parts.eyes)
+            parts.watcher.start()
+            self.parts = parts
+            self._teller.policy = policy_of(new)
+            self._relays.relays = relays_of(new)
+            self.wake_all()
+            self.wake("watch")
+            changed = changed_paths(old.model_dump(), new.model_dump())
+            _log.info("config.reloaded", changed=changed)
+            return changed
+
+    # -- end -------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop: nothing new starts, what is on the wire ends, then everything closes."""
+        self.inhibits.open(
+            InhibitKind.STOPPING, "the daemon is stopping", now=self.clock.now()
+        )
+        self.closing.set()
+        if self._loops:
+            self._alarm.stop()
+            self.supervisor.join(10.0)
+            self._sweep.close()
+            self._teller.close()
+            self._relays.close()
+        self._parser.close()
+        if self._lock is not None:
+            self._lock.release()
+        self.store.close()
+
+
+def changed_paths(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Name the settings that differ, by their path; list entries as a whole."""
+    found: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += [f"{key}.{path}" for path in changed_paths(before, after)]
+        elif before != after:
+            found.append(key)
+    return found

@@ -1,0 +1,233 @@
+"""
+The guard: once a second, everything that may have to stop the queue.
+
+Flags become causes, pauses that could not be written are tried again, the clock is compared with
+itself, the store is probed, an open pause is sealed as soon as nothing is on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from killswitch.clock import Clock
+from killswitch.desk import pausing
+from killswitch.desk.context import Context
+from killswitch.errors import TransientError
+from killswitch.flagging import belongs_to_closed, flag_causes_of
+from killswitch.latch import CauseKind, InhibitKind
+from killswitch.store import facts, notices
+from killswitch.store import latch as latch_store
+from killswitch.store.engine import Connection
+from killswitch.store.latch import NewCause
+from killswitch.trip import trip
+
+_log = structlog.get_logger(__name__)
+
+# A wall clock that moves otherwise than the boot clock by more than this was stepped.
+STEP = timedelta(seconds=2)
+# After a step nothing leaves for so long, and a second step within it is a cause.
+SETTLE_S = 60.0
+# The inhibit ``store`` becomes a cause after this; so does a detector without a beat.
+STORE_TOLERANCE = timedelta(seconds=60)
+DETECTOR_TOLERANCE_S = 60.0
+# No notice accepted by any address for so long: nobody knows of the pause.
+NOTIFY_TOLERANCE = timedelta(minutes=15)
+# How often the high-water mark is written; it is also the probe that the store can be written.
+PROBE_EVERY_S = 10.0
+
+
+@dataclass(slots=True)
+class ClockGuard:
+    """Compares the wall clock with the boot clock from tick to tick."""
+
+    wall: datetime
+    boot_s: float
+    settles_s: float = float("-inf")
+
+    def tick(self, now: datetime, boot_s: float) -> tuple[bool, bool]:
+        """Say whether the wall clock was stepped since the last tick, and whether once more."""
+        moved = now - self.wall
+        passed = timedelta(seconds=boot_s - self.boot_s)
+        stepped = abs(moved - passed) > STEP
+        again = stepped and boot_s < self.settles_s
+        if stepped:
+            self.settles_s = boot_s + SETTLE_S
+        self.wall, self.boot_s = now, boot_s
+        return stepped, again
+
+    def settling(self, boot_s: float) -> bool:
+        """Say whether the last step is less than a minute ago."""
+        return boot_s < self.settles_s
+
+
+class Guard:
+    """Turns once a second."""
+
+    def __init__(  # noqa: PLR0913 - wiring, all named
+        self, context: Callable[[], Context], *, clock: Clock, grader_beat_s: Callable[[], float],
+        has_addresses: Callable[[], bool], judge_sight: Callable[[], object],
+        refresh_unconfirmed: Callable[[datetime], None],
+    ) -> None:
+        """Guard the queue of ``context``."""
+        self._context = context
+        self._clock = clock
+        self._grader_beat_s = grader_beat_s
+        self._has_addresses = has_addresses
+        self._judge_sight = judge_sight
+        self._refresh_unconfirmed = refresh_unconfirmed
+        self._ticks = ClockGuard(clock.now(), clock.boot_s())
+        self._probed_s = float("-inf")
+        self._store_failed_s: float | None = None
+
+    def step(self) -> float:
+        """Look at everything once; return the seconds until the next look."""
+        ctx = self._context()
+        now = self._clock.now()
+        self._tick(ctx, now)
+        self._write_pending(ctx)
+        self._flags(ctx, now)
+        self._probe(ctx, now)
+        self._judge_sight()
+        self._refresh_unconfirmed(now)
+        self._detector(ctx, now)
+        self._people(ctx, now)
+        self._seal(ctx)
+        return 1.0
+
+    def store_failed(self, error: TransientError) -> None:
+        """Stop sending because the store failed; the probe lifts it."""
+        ctx = self._context()
+        ctx.inhibits.open(InhibitKind.STORE, error.message, now=self._clock.now())
+        self._probed_s = float("-inf")
+
+    def standing(self) -> Mapping[CauseKind, str]:
+        """Tell which causes still stand, in words."""
+        ctx = self._context()
+        found: dict[CauseKind, str] = {}
+        sight = ctx.hooks.sight()
+        if not sight.ok:
+            found[CauseKind.BLIND] = f"the news can't be seen: {sight.why}"
+        if self._clock.boot_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S:
+            found[CauseKind.DETECTOR] = "the detector does not grade"
+        if self._ticks.settling(self._clock.boot_s()):
+            found[CauseKind.CLOCK] = "the clock was stepped less than a minute ago"
+        if ctx.inhibits.since(InhibitKind.STORE) is not None:
+            found[CauseKind.STORE] = "the store can't be written"
+        return found
+
+    # -- clock -----------------------------------------------------------------------------------
+
+    def _tick(self, ctx: Context, now: datetime) -> None:
+        stepped, again = self._ticks.tick(now, self._clock.boot_s())
+        if stepped:
+            _log.warning("clock.stepped", now=now.isoformat())
+            ctx.inhibits.open(InhibitKind.CLOCK, "the wall clock was stepped", now=now)
+            ctx.hooks.wake()
+        elif not self._ticks.settling(self._clock.boot_s()):
+            ctx.inhibits.lift(InhibitKind.CLOCK)
+        if again:
+            self._trip(ctx, CauseKind.CLOCK, "steps", "the wall clock was stepped twice", now)
+
+    def check_high_water(self, conn: Connection, now: datetime) -> None:
+        """At start: open ``clock`` where the wall clock lies before what the store has seen."""
+        mark = facts.get_time(conn, "high_water")
+        if mark is not None and now < mark - STEP:
+            reason = (
+                f"the clock says {now:%Y-%m-%d %H:%M:%S}Z, but the store was written at "
+                f"{mark:%Y-%m-%d %H:%M:%S}Z"
+            )
+            trip(conn, NewCause(CauseKind.CLOCK, "high_water", reason), now=now)
+
+    # -- pauses from outside ---------------------------------------------------------------------
+
+    def _write_pending(self, ctx: Context) -> None:
+        for key in list(ctx.pending):
+            try:
+                pausing.write_pause(ctx, key)
+            except TransientError as error:
+                self.store_failed(error)
+
+    def _flags(self, ctx: Context, now: datetime) -> None:
+        state = ctx.flags.look()
+        if state.clear:
+            return
+        with ctx.store.write() as conn:
+            tripped = flag_causes_of(conn, state, now=now)
+            latch = latch_store.read(conn)
+            # A late flag of a pause that was recorded and resumed since asks for nothing more.
+            late = belongs_to_closed(conn, state) if not latch.paused else []
+        if late:
+            ctx.flags.remove(late)
+        if any(one.new for one in tripped):
+            ctx.hooks.wake()
+
+    # -- store -----------------------------------------------------------------------------------
+
+    def _probe(self, ctx: Context, now: datetime) -> None:
+        if self._clock.boot_s() - self._probed_s < PROBE_EVERY_S:
+            return
+        try:
+            with ctx.store.write() as conn:
+                mark = facts.get_time(conn, "high_water")
+                facts.put_time(conn, "high_water", max(now, mark) if mark else now)
+        except TransientError as error:
+            self._store_fails(ctx, error, now)
+            return
+        self._probed_s = self._clock.boot_s()
+        self._store_recovered(ctx, now)
+
+    def _store_fails(self, ctx: Context, error: TransientError, now: datetime) -> None:
+        ctx.inhibits.open(InhibitKind.STORE, error.message, now=now)
+        if self._store_failed_s is None:
+            self._store_failed_s = self._clock.boot_s()
+            _log.error("store.failed", problem=error.message)
+
+    def _store_recovered(self, ctx: Context, now: datetime) -> None:
+        since, self._store_failed_s = self._store_failed_s, None
+        if since is not None and self._clock.boot_s() - since > STORE_TOLERANCE.total_seconds():
+            self._trip(ctx, CauseKind.STORE, "writes", "the store could not be written", now)
+        ctx.inhibits.lift(InhibitKind.STORE)
+
+    # -- detector, people ------------------------------------------------------------------------
+
+    def _detector(self, ctx: Context, now: datetime) -> None:
+        if self._clock.boot_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S:
+            reason = "the detector has not graded for a minute"
+            self._trip(ctx, CauseKind.DETECTOR, "beat", reason, now)
+
+    def _people(self, ctx: Context, now: datetime) -> None:
+        with ctx.store.read() as conn:
+            waiting = notices.oldest_unaccepted_at(conn)
+            reviews = latch_store.due_reviews(conn, now=now)
+        if waiting and now - waiting > NOTIFY_TOLERANCE and self._has_addresses():
+            reason = "no notice was accepted by any address for 15 min"
+            self._trip(ctx, CauseKind.NOTIFY, "addresses", reason, now)
+        if reviews:
+            with ctx.store.write() as conn:
+                latch_store.mark_reviewed(conn, [cause.id for cause in reviews], now=now)
+                for cause in reviews:
+                    notices.add_notice(
+                        conn, kind="review", ref=cause.id, facts={"reason": cause.reason}, now=now
+                    )
+
+    def _seal(self, ctx: Context) -> None:
+        with ctx.store.read() as conn:
+            latch = latch_store.read(conn)
+        if latch.paused and latch.sealed_at is None:
+            receipt = pausing.try_seal(ctx)
+            if receipt["sealed"]:
+                _log.info("pause.sealed", version=receipt["version"],
+                          uncertain=len(receipt["uncertain"]))
+
+    def _trip(
+        self, ctx: Context, kind: CauseKind, ref: str, reason: str, now: datetime
+    ) -> None:
+        with ctx.store.write() as conn:
+            done = trip(conn, NewCause(kind, ref, reason), now=now)
+        if done.new:
+            _log.warning("pause.opened", kind=kind.value, reason=reason)
+            ctx.hooks.wake()

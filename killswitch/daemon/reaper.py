@@ -1,0 +1,82 @@
+"""
+Settle what an owner can't: attempts past their deadline, claims past their lease, dead daemons.
+
+Invariants:
+    An open attempt whose owner is gone or late makes its delivery uncertain; never unsent.
+    The fence is kept, so that a late answer of a live owner still fits.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from killswitch.clock import Clock
+from killswitch.gate import MARGIN_S
+from killswitch.latch import CauseKind
+from killswitch.outcome import make_uncertain
+from killswitch.queue.states import DeliveryState
+from killswitch.store import attempts, deliveries
+from killswitch.store import latch as latch_store
+from killswitch.store.engine import Connection, Store
+from killswitch.store.latch import NewCause
+from killswitch.trip import trip
+
+# A network that makes repeats harmless is asked again only after it must have settled.
+SETTLE = timedelta(seconds=60)
+_S = DeliveryState
+
+
+def recover(store: Store, *, incarnation: int, clock: Clock) -> int:
+    """
+    Settle what earlier daemons left open; return how many deliveries became uncertain.
+
+    An unclean end with open attempts opens the cause ``unclean_start``: a human looks at them.
+    """
+    now = clock.now()
+    with store.write() as conn:
+        latch_store.lock(conn)
+        left = attempts.unclaimed_incarnations(conn, incarnation)
+        for attempt in left:
+            _expire(conn, attempt, "the daemon ended while it was being sent", now)
+        for one in deliveries.in_state(conn, _S.CLAIMED, limit=100_000):
+            deliveries.move(
+                conn, one, _S.SCHEDULED, why="the daemon ended before it was sent", now=now,
+                values=deliveries.unclaimed(one),
+            )
+        if left:
+            reason = f"the last run ended while {len(left)} post(s) were being sent"
+            new = NewCause(CauseKind.UNCLEAN_START, str(incarnation), reason)
+            trip(conn, new, now=now)
+    return len(left)
+
+
+def reap(store: Store, *, clock: Clock) -> int:
+    """Call late attempts uncertain and take back claims whose lease is over."""
+    now, boot_s = clock.now(), clock.boot_s()
+    with store.read() as conn:
+        late = [a for a in attempts.open_ones(conn) if a.deadline_s + MARGIN_S < boot_s]
+        stuck = [
+            one for one in deliveries.in_state(conn, _S.CLAIMED)
+            if (one.lease_until_s or 0.0) < boot_s
+        ]
+    if not late and not stuck:
+        return 0
+    with store.write() as conn:
+        latch_store.lock(conn)
+        for attempt in late:
+            _expire(conn, attempt, "no answer within the time limit", now)
+        for one in deliveries.lock_many(conn, [one.id for one in stuck]):
+            if one.state is _S.CLAIMED and (one.lease_until_s or 0.0) < boot_s:
+                deliveries.move(
+                    conn, one, _S.SCHEDULED, why="the claim ran out", now=now,
+                    values=deliveries.unclaimed(one),
+                )
+    return len(late)
+
+
+def _expire(conn: Connection, attempt: Any, why: str, now: datetime) -> None:
+    one = deliveries.get(conn, attempt.delivery, lock=True)
+    attempts.end(conn, attempt.id, "unknown", detail=why, now=now)
+    if one is not None and one.state is _S.SENDING and one.fence == attempt.fence:
+        make_uncertain(conn, one, why, now=now)

@@ -1,0 +1,250 @@
+"""
+The sweep over the queue: expire, hold, claim, hand to the gate.
+
+The table is the truth; alarms only wake us. Each pass is a few indexed reads and, where there is
+something to do, short transactions of at most ``BATCH`` rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from killswitch.clock import Clock
+from killswitch.daemon.reaper import SETTLE, reap
+from killswitch.desk import adding, clashing
+from killswitch.desk.context import Context
+from killswitch.errors import TransientError
+from killswitch.gate import LEASE_S, Gate
+from killswitch.queue import rules
+from killswitch.queue.states import DeliveryState, HoldKind
+from killswitch.store import attempts, channel_state, deliveries, notices, posts
+from killswitch.store import latch as latch_store
+from killswitch.store.deliveries import Delivery
+from killswitch.store.engine import Connection
+
+_log = structlog.get_logger(__name__)
+_S = DeliveryState
+
+# Claims a channel at a time: a claim must outlive the line before it, and a trip takes them back.
+CLAIMS_FAST = 50
+CLAIMS_SLOW = 2
+# Sending threads; one channel uses one at a time, so a slow network delays only itself.
+SENDERS = 8
+
+
+class Sweep:
+    """Moves the queue along; called by one thread."""
+
+    def __init__(
+        self, context: Callable[[], Context], gate: Callable[[], Gate], *, clock: Clock,
+        incarnation: int, on_fault: Callable[[BaseException], None],
+    ) -> None:
+        """Sweep the queue of ``context`` through ``gate``."""
+        self._context = context
+        self._gate = gate
+        self._clock = clock
+        self._incarnation = incarnation
+        self._on_fault = on_fault
+        self._pool = ThreadPoolExecutor(SENDERS, "send")
+        self._busy: dict[str, Future[None]] = {}
+
+    def close(self) -> None:
+        """Wait for the sends that are on their way."""
+        self._pool.shutdown(wait=True)
+
+    def pass_once(self) -> datetime | None:
+        """
+        Do what is due; return when the next delivery is due, or None when none is planned.
+
+        Raises:
+            TransientError: The store failed; nothing is lost, the next pass tries again.
+        """
+        ctx = self._context()
+        if ctx.mode == "guard":
+            return None
+        reap(ctx.store, clock=self._clock)
+        self._expire(ctx)
+        paused = self._hold_for_pause(ctx)
+        while clashing.scan(ctx, now=self._clock.now()):
+            pass
+        self._hold_late(ctx)
+        self._resend_harmless(ctx)
+        if not paused and not ctx.inhibits.any():
+            self._send_due(ctx)
+        with ctx.store.read() as conn:
+            coming = deliveries.in_state(conn, _S.SCHEDULED, by_next=True, limit=1)
+        return coming[0].next_at if coming else None
+
+    # -- what may not leave ----------------------------------------------------------------------
+
+    def _expire(self, ctx: Context) -> None:
+        """Skip what has passed its author's own ``expires``: the machine's only ground."""
+        now = self._clock.now()
+        with ctx.store.read() as conn:
+            found = deliveries.expired(conn, now=now)
+        if not found:
+            return
+        with ctx.store.write() as conn:
+            for one in deliveries.lock_many(conn, [one.id for one in found]):
+                if deliveries.move(conn, one, _S.SKIPPED, why="expired", now=now):
+                    _tell(conn, "skipped_expired", one, "its expiry has passed", now)
+
+    def _hold_for_pause(self, ctx: Context) -> bool:
+        """While a cause is open, hold what is due before now + lead; say whether one is open."""
+        while True:
+            now = self._clock.now()
+            with ctx.store.read() as conn:
+                latch = latch_store.read(conn)
+                if not latch.paused:
+                    return False
+                until = now + ctx.queue.lead
+                found = deliveries.in_state(conn, _S.SCHEDULED, before=until)
+            if not found:
+                return True
+            with ctx.store.write() as conn:
+                latch = latch_store.lock(conn, share=True)
+                if not latch.paused:
+                    return False
+                for one in deliveries.lock_many(conn, [one.id for one in found]):
+                    if one.state is _S.SCHEDULED:
+                        deliveries.hold(
+                            conn, one, HoldKind.PAUSE, ref=latch.incident or "", now=now,
+                            why="the queue is paused",
+                        )
+
+    def _hold_late(self, ctx: Context) -> None:
+        now = self._clock.now()
+        soonest = min((r.late_after for r in ctx.limits.values()), default=timedelta(minutes=15))
+        with ctx.store.read() as conn:
+            overdue = deliveries.in_state(
+                conn, _S.SCHEDULED, _S.AWAITING_APPROVAL, before=now - soonest
+            )
+            due = deliveries.in_state(conn, _S.SCHEDULED, before=now)
+        late = [one for one in overdue if self._is_late(ctx, one, now)]
+        unconfirmed = [one for one in due if one.confirm_from and not one.confirmed_at]
+        if not late and not unconfirmed:
+            return
+        lost = {one.id for one in late}
+        with ctx.store.write() as conn:
+            found = deliveries.lock_many(conn, [*lost, *(one.id for one in unconfirmed)])
+            for one in found:
+                if one.state in {_S.SCHEDULED, _S.AWAITING_APPROVAL}:
+                    _hold_one(conn, one, late=one.id in lost, now=now)
+
+    def _is_late(self, ctx: Context, one: Delivery, now: datetime) -> bool:
+        limits = ctx.limits.get(one.channel)
+        late_after = limits.late_after if limits else timedelta(0)
+        return rules.is_late(one.due_at, late_after=late_after, now=now)
+
+    # -- what may leave --------------------------------------------------------------------------
+
+    def _resend_harmless(self, ctx: Context) -> None:
+        """Put uncertain deliveries back where the network makes a repeat harmless."""
+        now = self._clock.now()
+        safe = {name for name, channel in ctx.channels.items() if channel.repeat_safe}
+        if not safe:
+            return
+        with ctx.store.read() as conn:
+            found = [
+                one for one in deliveries.in_state(conn, _S.UNCERTAIN)
+                if one.channel in safe and now - one.changed_at > SETTLE
+                and one.tries < rules.MAX_TRIES and not self._is_late(ctx, one, now)
+            ]
+        for one in found:
+            with ctx.store.write() as conn:
+                if not latch_store.lock(conn, share=True).paused:
+                    deliveries.move(
+                        conn, one, _S.SCHEDULED, why="its network makes a repeat harmless",
+                        now=now, values=deliveries.unclaimed(one) | {"next_at": now},
+                    )
+
+    def _send_due(self, ctx: Context) -> None:
+        now = self._clock.now()
+        with ctx.store.read() as conn:
+            due = deliveries.in_state(conn, _S.SCHEDULED, before=now, by_next=True)
+            waits = channel_state.waiting(conn, now=now)
+        lines: Mapping[str, list[Delivery]] = defaultdict(list)
+        for one in due:
+            lines[one.channel].append(one)
+        for channel, line in lines.items():
+            if channel not in ctx.channels or channel in waits or self._is_busy(channel):
+                continue
+            claimed = self._claim(ctx, channel, sorted(line, key=lambda one: one.due_at), now)
+            if claimed:
+                self._busy[channel] = self._pool.submit(self._send_line, ctx, claimed)
+
+    def _is_busy(self, channel: str) -> bool:
+        running = self._busy.get(channel)
+        return running is not None and not running.done()
+
+    def _claim(
+        self, ctx: Context, channel: str, line: list[Delivery], now: datetime
+    ) -> list[Delivery]:
+        """Claim the head of a channel's line; all that the gate checks is checked here too."""
+        limits = ctx.limits[channel]
+        free = not limits.min_gap and not limits.max_per_hour
+        line = line[: CLAIMS_FAST if free else CLAIMS_SLOW]
+        claimed = []
+        with ctx.store.write() as conn:
+            if latch_store.lock(conn, share=True).paused or ctx.inhibits.any():
+                return []
+            since = now - max(rules.HOUR, limits.min_gap)
+            ready = rules.ready_at(limits, attempts.sends_since(conn, channel, since=since))
+            if ready is not None and ready > now:
+                return []
+            lease = self._clock.boot_s() + LEASE_S
+            for one in deliveries.lock_many(conn, [one.id for one in line]):
+                values = {"fence": one.fence + 1, "owner": self._incarnation,
+                          "lease_until_s": lease}
+                if one.state is _S.SCHEDULED and deliveries.move(
+                    conn, one, _S.CLAIMED, why="due", now=now, values=values
+                ):
+                    claimed.append(replace(one, fence=one.fence + 1))
+        return sorted(claimed, key=lambda one: (one.due_at, one.id))
+
+    def _send_line(self, ctx: Context, line: list[Delivery]) -> None:
+        try:
+            for one in line:
+                passage = self._gate().send(one.id, fence=one.fence)
+                _log.info("delivery.passed", delivery=one.id, channel=one.channel, came_to=passage)
+        except TransientError as error:
+            _log.warning("delivery.store_failed", problem=error.message)
+        except BaseException as error:
+            self._on_fault(error)
+            raise
+        finally:
+            ctx.hooks.wake()
+
+
+def _hold_one(conn: Connection, one: Delivery, *, late: bool, now: datetime) -> None:
+    kind = HoldKind.LATE if late else HoldKind.HORIZON
+    if one.state is _S.AWAITING_APPROVAL:
+        why = "nobody approved it in time"
+    elif late:
+        why = "it came too late to leave by itself"
+    else:
+        why = "it was scheduled from beyond the horizon and nobody confirmed it"
+    if deliveries.hold(conn, one, kind, why=why, now=now):
+        _tell(conn, "held_late" if late else "held_horizon", one, why, now)
+
+
+def _tell(conn: Connection, kind: str, one: Delivery, why: str, now: datetime) -> None:
+    notices.add_notice(
+        conn, kind=kind, ref=one.id, escalates=False, loud=False, now=now,
+        facts={"delivery": one.id, "channel": one.channel, "text": one.content.text,
+               "author": one.author, "why": why},
+    )
+
+
+def drop_staged(ctx: Context) -> None:
+    """Forget imports that were open when the last daemon ended."""
+    with ctx.store.read() as conn:
+        staged = posts.staged_batches(conn)
+    for batch in staged:
+        adding.drop(ctx, batch)

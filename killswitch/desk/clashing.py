@@ -1,0 +1,99 @@
+"""
+The clash finder at work: hold every post that touches an event, whatever its due date.
+
+At a trip the sweep goes through the whole queue in bites; later every new post is compared with
+the stories of the last month. A resume does not lift these holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from killswitch.desk.context import Context
+from killswitch.news.clash import PostWords, clashes
+from killswitch.news.story import Story
+from killswitch.queue.post import Content
+from killswitch.queue.states import DeliveryState, HoldKind
+from killswitch.store import audit, decisions, deliveries, facts, news
+from killswitch.store.deliveries import Delivery
+from killswitch.store.engine import Connection
+from killswitch.trip import CLASH_SCAN
+
+# New posts are compared with the events of the last month (design section 4).
+REMEMBERED = timedelta(days=30)
+# Posts a transaction of the search; far below 50 ms.
+SCAN_BATCH = 200
+_S = DeliveryState
+_SEARCHED = (_S.SCHEDULED, _S.HELD, _S.AWAITING_APPROVAL, _S.DRAFT)
+
+
+def words_of(content: Content) -> PostWords:
+    """Return the words of a post that may touch an event."""
+    return PostWords(
+        text=content.text,
+        alt=tuple(m.alt for m in content.media),
+        files=tuple(m.path for m in content.media),
+        tags=content.tags,
+        link=content.link or "",
+    )
+
+
+def hold_clashes(ctx: Context, conn: Connection, post: str, *, now: datetime) -> list[str]:
+    """Hold a post that clashes with a remembered event; return the words."""
+    if ctx.mode == "rehearsal":
+        return []
+    found: set[str] = set()
+    for row in news.tripped_stories(conn, since=now - REMEMBERED):
+        story = Story.from_json(row.body)
+        for one in deliveries.of_post(conn, post):
+            found.update(_hold(conn, one, story, now))
+    return sorted(found)
+
+
+def _hold(conn: Connection, one: Delivery, story: Story, now: datetime) -> Sequence[str]:
+    words = clashes(words_of(one.content), story)
+    if words:
+        deliveries.hold(
+            conn, one, HoldKind.CLASH, ref=story.id, words=words, now=now,
+            why=f"clashes with {story.title}",
+        )
+        audit.record(
+            conn, audit.Entry("delivery.clash", one.id, data={"story": story.id}), now=now
+        )
+    return words
+
+
+def scan(ctx: Context, *, now: datetime) -> bool:
+    """
+    Search one more bite of the queue for clashes with stories that tripped.
+
+    Returns:
+        Whether more is left to search.
+    """
+    with ctx.store.read() as conn:
+        open_scans = facts.like(conn, CLASH_SCAN)
+    for key, cursor in open_scans.items():
+        with ctx.store.write() as conn:
+            _scan_bite(conn, key, cursor, now)
+    return bool(open_scans)
+
+
+def _scan_bite(conn: Connection, key: str, cursor: str, now: datetime) -> None:
+    row = news.story(conn, key.removeprefix(CLASH_SCAN))
+    after = None
+    if cursor:
+        at, _, last = cursor.partition(" ")
+        after = (datetime.fromisoformat(at), last)
+    found = deliveries.page(
+        conn, states=[s.value for s in _SEARCHED], after=after, limit=SCAN_BATCH
+    )
+    if row is not None:
+        story = Story.from_json(row.body)
+        touched = [one.id for one in found if _hold(conn, one, story, now)]
+        # A decision taken before the event may not let out what touches it.
+        decisions.void(conn, touched)
+    if len(found) < SCAN_BATCH or row is None:
+        facts.drop(conn, key)
+    else:
+        facts.put(conn, key, f"{found[-1].due_at.isoformat()} {found[-1].id}")

@@ -1,0 +1,113 @@
+"""What the desk works with: handed in by the daemon, replaced whole by a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from killswitch.channels.frame import Channel
+from killswitch.clock import Clock
+from killswitch.errors import RefusedError
+from killswitch.flags import FlagDir
+from killswitch.latch import CauseKind, Inhibits
+from killswitch.news.policy import DetectPolicy
+from killswitch.queue.rules import ChannelRules
+from killswitch.store.engine import Store
+from killswitch.watch.rhythm import Sight
+from killswitch.wire import FeedDoc
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """The settings of ``[queue]`` that the desk needs; durations as ``timedelta``."""
+
+    release_gap: timedelta
+    lead: timedelta
+    stale_after: timedelta
+    horizon: timedelta
+    horizon_tags: Mapping[str, timedelta]
+    confirm_within: timedelta
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A fresh look at the feeds: what could not be read, and whether sight is good now."""
+
+    feeds: int
+    failed: tuple[str, ...]
+    sight: Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """
+    What the desk asks of the running daemon.
+
+    Attributes:
+        wake: Let the sweep look at once.
+        look: Poll and grade now, within 30 s.
+        sight: Tell the present sight.
+        feeds: Tell the health of every feed.
+        standing: Tell which causes still stand, by kind, in words.
+        forget_stories: Let the grader read its stories anew.
+        reload: Load the configuration again; return the changed paths.
+        test_notices: Send a test notice to every address; rows of (masked address, problem).
+        masked: The masked address behind a telling's address key.
+    """
+
+    wake: Callable[[], None]
+    look: Callable[[], Looked]
+    sight: Callable[[], Sight]
+    feeds: Callable[[], list[FeedDoc]]
+    standing: Callable[[], Mapping[CauseKind, str]]
+    forget_stories: Callable[[], None]
+    reload: Callable[[], Sequence[str]]
+    test_notices: Callable[[], Sequence[tuple[str, str | None]]]
+    masked: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The store, the clock, the switches and the policies."""
+
+    store: Store
+    clock: Clock
+    flags: FlagDir
+    inhibits: Inhibits
+    channels: Mapping[str, Channel]
+    limits: Mapping[str, ChannelRules]
+    queue: QueuePolicy
+    detect: DetectPolicy
+    hooks: Hooks
+    state_dir: Path
+    zone: ZoneInfo
+    language: str
+    mode: str
+    also_stop: tuple[str, ...] = ()
+    relays: tuple[str, ...] = ()
+    on_call: tuple[str, ...] = ()
+    # Pauses that could not be written down yet (key to reason and person): the guard tries on.
+    pending: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def media_dir(self) -> Path:
+        """Where attached files lie."""
+        return self.state_dir / "media"
+
+    def refuse_in_guard_mode(self) -> None:
+        """
+        Refuse queue verbs where there is no queue of ours.
+
+        Raises:
+            RefusedError: The mode is ``guard``.
+        """
+        if self.mode == "guard":
+            raise RefusedError(
+                "guard_mode",
+                "killswitch runs in guard mode and owns no queue",
+                'set mode = "live" in the configuration to let it hold posts',
+            )

@@ -1,0 +1,143 @@
+"""Find and show deliveries: pages of the queue, one with its history, whose a post was."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+
+from killswitch.desk.context import Context
+from killswitch.desk.documents import audit_doc, delivery_docs
+from killswitch.errors import RefusedError, UsageError
+from killswitch.queue.states import DeliveryState
+from killswitch.store import attempts, audit, deliveries, people
+from killswitch.store.deliveries import Delivery
+from killswitch.store.engine import Connection
+from killswitch.wire import (
+    AttemptDoc,
+    DeliveryShownDoc,
+    QueueFilter,
+    QueuePageDoc,
+    WhoseDoc,
+    z_or_none,
+    z_time,
+)
+
+_S = DeliveryState
+# What has not ended: the default of a list.
+LIVE = tuple(
+    s.value
+    for s in DeliveryState
+    if s not in {_S.SENT, _S.FAILED, _S.SKIPPED, _S.CANCELLED, _S.RETRACTED}
+)
+# A shorter prefix would often fit by chance, and a verb would hit the wrong post.
+MIN_PREFIX = 4
+_MAX_FILTERED = 100_000
+_HISTORY = 500
+
+
+def listed(ctx: Context, chosen: QueueFilter) -> QueuePageDoc:
+    """Return one page of the queue by due time."""
+    with ctx.store.read() as conn:
+        found = find(conn, chosen, limit=chosen.limit + 1)
+        more = len(found) > chosen.limit
+        shown = found[: chosen.limit]
+        docs = delivery_docs(
+            conn, shown, now=ctx.clock.now(), stale_after=ctx.queue.stale_after
+        )
+    return {"deliveries": docs, "next": _cursor(shown[-1]) if more else None}
+
+
+def find(
+    conn: Connection, chosen: QueueFilter, *, limit: int = _MAX_FILTERED
+) -> list[Delivery]:
+    """Return the deliveries that a filter means."""
+    unknown = set(chosen.states) - {s.value for s in DeliveryState}
+    if unknown:
+        known = ", ".join(s.value for s in DeliveryState)
+        raise UsageError("unknown_state", f"there is no state {sorted(unknown)[0]!r}", known)
+    ids = resolve_ids(conn, chosen.ids)
+    return deliveries.page(
+        conn, states=chosen.states or (() if ids else LIVE), channel=chosen.channel,
+        tag=chosen.tag, until=chosen.until, clash=chosen.clash, ids=ids,
+        after=_place(chosen.after), limit=limit,
+    )
+
+
+def _cursor(one: Delivery) -> str:
+    raw = f"{one.due_at.isoformat()} {one.id}"
+    return base64.urlsafe_b64encode(raw.encode()).decode()
+
+
+def _place(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    try:
+        at, _, last = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        place = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise UsageError("bad_cursor", "the page cursor is not one of ours") from error
+    if place.tzinfo is None:
+        raise UsageError("bad_cursor", "the page cursor is not one of ours")
+    return place, last
+
+
+def resolve_ids(conn: Connection, refs: Sequence[str]) -> list[str]:
+    """
+    Turn ids and unique prefixes into ids, in order, each once.
+
+    Raises:
+        RefusedError: One of them is unknown.
+        UsageError: One of them is too short or fits several.
+    """
+    return list(dict.fromkeys(_resolve(conn, ref) for ref in refs))
+
+
+def _resolve(conn: Connection, ref: str) -> str:
+    if len(ref) < MIN_PREFIX:
+        raise UsageError("short_id", f"{ref!r} is too short for an id", "give 4 characters or more")
+    found = deliveries.matching(conn, ref)
+    if ref in found:
+        return ref
+    if not found:
+        raise RefusedError("not_found", f"there is no post {ref!r}", "killswitch queue list")
+    if len(found) > 1:
+        raise UsageError("ambiguous", f"several posts begin with {ref!r}", "give more of the id")
+    return found[0]
+
+
+def shown(ctx: Context, ref: str) -> DeliveryShownDoc:
+    """Return one delivery with all that happened to it."""
+    now = ctx.clock.now()
+    with ctx.store.read() as conn:
+        one = deliveries.get(conn, _resolve(conn, ref))
+        if one is None:
+            raise RefusedError("not_found", f"there is no post {ref!r}", "killswitch queue list")
+        (document,) = delivery_docs(conn, [one], now=now, stale_after=ctx.queue.stale_after)
+        rows = audit.rows(conn, subject=one.id, limit=_HISTORY)
+        names = people.names(conn, {row.actor for row in rows})
+        tries: list[AttemptDoc] = [
+            {"number": t.number, "intent_at": z_time(t.intent_at), "outcome": t.outcome,
+             "detail": t.detail, "ended_at": z_or_none(t.ended_at)}
+            for t in attempts.of_delivery(conn, one.id)
+        ]
+        return {**document, "history": [audit_doc(row, names) for row in rows], "attempts": tries}
+
+
+def whose(ctx: Context, query: str) -> WhoseDoc:
+    """Tell whether an address or an id left through our gate."""
+    with ctx.store.read() as conn:
+        found = deliveries.by_remote(conn, query)
+        if not found and len(query) >= MIN_PREFIX and query.isalnum():
+            found = [one for i in deliveries.matching(conn, query) if (one := deliveries.get(conn, i))]
+        if len(found) != 1:
+            return {"found": False, "delivery": None, "author": None, "approved_by": None,
+                    "sent_at": None}
+        (document,) = delivery_docs(
+            conn, found, now=ctx.clock.now(), stale_after=ctx.queue.stale_after
+        )
+    return {
+        "found": found[0].state in {_S.SENT, _S.RETRACTING, _S.RETRACTED, _S.UNCERTAIN},
+        "delivery": document, "author": document.get("author"),
+        "approved_by": document.get("approved_by"), "sent_at": document.get("sent_at"),
+    }

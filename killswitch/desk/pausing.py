@@ -1,0 +1,179 @@
+"""
+Pause, seal, acknowledge: the acts that may never wait.
+
+Invariants:
+    An in-memory stop stands before anything is written, so that nothing new starts while the
+    store or the disk is slow.
+    A pause that neither the store nor the flag directory took is kept and tried again by the
+    guard; the stop stays until one of them has it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from killswitch.desk.context import Context
+from killswitch.desk.documents import post_doc
+from killswitch.errors import OperatorError, TransientError
+from killswitch.failpoints import passing
+from killswitch.latch import Cause, CauseKind, InhibitKind
+from killswitch.queue.states import DeliveryState
+from killswitch.store import deliveries, incidents, notices, people, request_keys
+from killswitch.store import latch as latch_store
+from killswitch.store.audit import Entry, record
+from killswitch.store.deliveries import Delivery
+from killswitch.store.engine import Connection
+from killswitch.store.latch import NewCause
+from killswitch.trip import Tripped, trip
+from killswitch.wire import AckDoc, Caller, PauseDoc, z_or_none, z_time
+
+_log = structlog.get_logger(__name__)
+
+# How often the seal looks whether the wire is empty; a request takes tens of milliseconds.
+SEAL_LOOK_S = 0.02
+
+
+def pause(
+    ctx: Context, reason: str, *, key: str, review_s: float | None, caller: Caller
+) -> PauseDoc:
+    """
+    Pause the queue; the same key opens nothing again.
+
+    Raises:
+        OperatorError: Neither the store nor the flag directory could record it; nothing new
+            starts all the same as long as this daemon lives.
+    """
+    now = ctx.clock.now()
+    ctx.inhibits.open(InhibitKind.PAUSING, "a pause is being written down", now=now, ref=key)
+    ctx.pending[key] = (reason, caller.person)
+    passing("pause.before_trip")
+    try:
+        tripped = write_pause(ctx, key, review_s=review_s)
+    except TransientError as error:
+        _log.warning("pause.store_slow", problem=error.message)
+        return _by_flag(ctx, reason, key, caller)
+    passing("pause.after_trip")
+    return {
+        "accepted": True, "via": "socket", "sealed": None, "version": tripped.version,
+        "on_wire": [post_doc(one) for one in tripped.on_wire], "uncertain": [],
+        "state_dir": str(ctx.state_dir),
+    }
+
+
+def write_pause(ctx: Context, key: str, *, review_s: float | None = None) -> Tripped:
+    """
+    Write one pending pause down as a cause and lift its in-memory stop.
+
+    Raises:
+        TransientError: The store did not take it; the stop stays.
+    """
+    reason, person = ctx.pending[key]
+    now = ctx.clock.now()
+    review_at = None if review_s is None else now + timedelta(seconds=review_s)
+    with ctx.store.write(urgent=True) as conn:
+        by = people.person_id(conn, person)
+        new = NewCause(CauseKind.MANUAL, key, reason, by=by, review_at=review_at)
+        if request_keys.known(conn, key):
+            latch = latch_store.lock(conn)
+            cause = next((c for c in latch.causes if c.ref == key), None)
+            tripped = _again(conn, latch.version, cause) if cause else trip(conn, new, now=now)
+        else:
+            tripped = trip(conn, new, now=now)
+            request_keys.record(conn, key, {"version": tripped.version}, now=now)
+    ctx.pending.pop(key, None)
+    ctx.inhibits.lift(InhibitKind.PAUSING, ref=key)
+    ctx.hooks.wake()
+    return tripped
+
+
+def _again(conn: Connection, version: int, cause: Cause) -> Tripped:
+    return Tripped(
+        cause, new=False, version=version,
+        on_wire=tuple(deliveries.in_state(conn, DeliveryState.SENDING)),
+    )
+
+
+def _by_flag(ctx: Context, reason: str, key: str, caller: Caller) -> PauseDoc:
+    try:
+        ctx.flags.write(reason, key, caller.person)
+    except OSError as error:
+        raise OperatorError(
+            "not_recorded",
+            f"NOT RECORDED ({error.strerror}): the gate cannot write either, so no new send starts",
+            f"the daemon holds everything in memory; free the disk of {ctx.state_dir}",
+        ) from error
+    return {
+        "accepted": True, "via": "flag", "sealed": None, "version": None, "on_wire": [],
+        "uncertain": [], "state_dir": str(ctx.state_dir),
+    }
+
+
+def seal(ctx: Context, version: int | None, *, wait_s: float) -> PauseDoc:
+    """Wait at most ``wait_s`` seconds until nothing is on the wire, and say so."""
+    ends = ctx.clock.boot_s() + wait_s
+    never = threading.Event()
+    while True:
+        receipt = try_seal(ctx, version)
+        if receipt["sealed"] or ctx.clock.boot_s() >= ends:
+            return receipt
+        ctx.clock.wait(never, SEAL_LOOK_S)
+
+
+def try_seal(ctx: Context, version: int | None = None) -> PauseDoc:
+    """Seal the pause if it stands and nothing is on the wire; tell how it is."""
+    try:
+        with ctx.store.write(urgent=True) as conn:
+            return _seal(ctx, conn, version)
+    except TransientError:
+        return _receipt(ctx, version=version, sealed=False)
+
+
+def _seal(ctx: Context, conn: Connection, version: int | None) -> PauseDoc:
+    latch = latch_store.lock(conn)
+    stands = latch.paused and latch.version >= (version or 0) and not ctx.pending
+    sending = deliveries.in_state(conn, DeliveryState.SENDING)
+    uncertain = deliveries.in_state(conn, DeliveryState.UNCERTAIN)
+    if stands and not sending and latch.sealed_at is None:
+        now = ctx.clock.now()
+        latch_store.seal(conn, latch, uncertain=[one.id for one in uncertain], now=now)
+        if latch.incident:
+            incidents.note_time(conn, latch.incident, "sealed_at", now)
+        latch = latch_store.read(conn)
+    return _receipt(
+        ctx, version=latch.version, sealed=stands and not sending, sealed_at=latch.sealed_at,
+        on_wire=sending, uncertain=uncertain,
+    )
+
+
+def _receipt(  # noqa: PLR0913 - the parts of one document
+    ctx: Context,
+    *,
+    version: int | None,
+    sealed: bool,
+    sealed_at: datetime | None = None,
+    on_wire: Sequence[Delivery] = (),
+    uncertain: Sequence[Delivery] = (),
+) -> PauseDoc:
+    return {
+        "accepted": True, "via": "socket", "sealed": sealed, "version": version,
+        "on_wire": [post_doc(one) for one in on_wire],
+        "uncertain": [post_doc(one) for one in uncertain],
+        "state_dir": str(ctx.state_dir), "sealed_at": z_or_none(sealed_at),
+    }
+
+
+def ack(ctx: Context, *, caller: Caller) -> AckDoc:
+    """Write down that somebody has seen it; this stops the escalation and nothing else."""
+    now = ctx.clock.now()
+    with ctx.store.write(urgent=True) as conn:
+        by = people.person_id(conn, caller.person)
+        number = notices.ack_all(conn, by=by, now=now)
+        latch = latch_store.read(conn)
+        if latch.incident:
+            incidents.note_ack(conn, latch.incident, by=by, now=now)
+        record(conn, Entry("pause.acknowledged", latch.incident or "", by), now=now)
+    return {"acked_by": caller.person, "acked_at": z_time(now), "notices": number}

@@ -1,0 +1,215 @@
+"""The status document: everything that people and monitors read, from one reading of the store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from killswitch.desk.context import Context
+from killswitch.desk.documents import cause_doc, head, inhibit_doc, post_doc
+from killswitch.desk.resuming import undecided
+from killswitch.latch import InhibitKind, Latch
+from killswitch.news.story import Story
+from killswitch.queue.states import DeliveryState, HoldKind
+from killswitch.store import deliveries, facts, incidents, news, notices, people, relay_runs
+from killswitch.store import latch as latch_store
+from killswitch.store.engine import Connection
+from killswitch.wire import (
+    FeverDoc,
+    IncidentHeadDoc,
+    NextDueDoc,
+    State,
+    StatusDoc,
+    WhoDoc,
+    z_or_none,
+    z_time,
+)
+
+_S = DeliveryState
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+NEXT_SHOWN = 5
+_OUT_SHOWN = 20
+# A rehearsal's "would have paused" stays on the screen for a week, the length of a trial.
+_REHEARSED = timedelta(days=7)
+
+
+def status(ctx: Context) -> StatusDoc:
+    """Tell the state of everything."""
+    now = ctx.clock.now()
+    flags = ctx.flags.look()
+    with ctx.store.read(urgent=True) as conn:
+        latch = latch_store.read(conn)
+        counts = deliveries.counts(conn)
+        names = people.names(conn, {cause.by for cause in latch.causes})
+        document: StatusDoc = {
+            "state": _state(ctx, latch), "mode": ctx.mode,
+            "sealed": latch.paused and latch.sealed_at is not None,
+            "sealed_at": z_or_none(latch.sealed_at), "version": latch.version,
+            "causes": [cause_doc(cause, names) for cause in latch.causes],
+            "inhibits": [inhibit_doc(inhibit) for inhibit in ctx.inhibits.list()],
+            "sight": _sight(ctx, conn, now),
+            "queue": {
+                "scheduled": counts.get(_S.SCHEDULED, 0) + counts.get(_S.CLAIMED, 0),
+                "held": counts.get(_S.HELD, 0), "sending": counts.get(_S.SENDING, 0),
+                "uncertain": counts.get(_S.UNCERTAIN, 0),
+                "awaiting_approval": counts.get(_S.AWAITING_APPROVAL, 0),
+                "sent_24h": sum(deliveries.sent_since(conn, now - _DAY).values()),
+            },
+            "next_due": _next_due(conn, now),
+            "lead_until": _lead_until(ctx, latch, now),
+            "flags": [{"name": f.name, "key": f.key, "note": f.note} for f in flags.entries],
+            "state_dir": str(ctx.state_dir),
+            "now": z_time(now), "language": ctx.language, "timezone": str(ctx.zone),
+            "since": z_or_none(latch.paused_at),
+            "uncertain": [post_doc(one) for one in deliveries.in_state(conn, _S.UNCERTAIN)],
+            "undecided": len(undecided(conn, latch, now=now)) if latch.paused else 0,
+            "relays": _relays(ctx, conn), "notices": _failing(ctx, conn, now),
+            "by_hand": [{"name": name, "state": "not_confirmed"} for name in ctx.also_stop],
+            "one_outlet": _one_outlet(ctx), "rehearsal": _rehearsed(ctx, conn, now),
+            "last_round_age_s": _round_age(conn, now),
+        }
+        document.update(_incident_part(ctx, conn, latch, now))  # type: ignore[typeddict-item] - keys of StatusDoc
+    document["hint"] = _hint(document)
+    return document
+
+
+def _state(ctx: Context, latch: Latch) -> State:
+    if latch.paused or ctx.pending:
+        return "paused"
+    kinds = {inhibit.kind for inhibit in ctx.inhibits.list()}
+    if InhibitKind.STARTING in kinds:
+        return "starting"
+    return "inhibited" if kinds else "running"
+
+
+def _sight(ctx: Context, conn: Connection, now: datetime) -> Any:
+    sight = ctx.hooks.sight()
+    last = facts.get_time(conn, "last_sight")
+    age = (now - last).total_seconds() if last else None
+    return {"ok": sight.ok, "age_s": age, "alive": sight.alive, "feeds": sight.feeds}
+
+
+def _next_due(conn: Connection, now: datetime) -> list[NextDueDoc]:
+    coming = deliveries.page(
+        conn, states=[_S.SCHEDULED.value, _S.CLAIMED.value, _S.HELD.value],
+        after=(now, ""), limit=NEXT_SHOWN,
+    )
+    return [
+        {"id": one.id, "channel": one.channel, "due": z_time(one.due_at),
+         "text": head(one.content.text), "state": one.state.value}
+        for one in coming
+    ]
+
+
+def _lead_until(ctx: Context, latch: Latch, now: datetime) -> str | None:
+    if latch.paused or latch.resumed_at is None:
+        return None
+    until = latch.resumed_at + ctx.queue.lead
+    return z_time(until) if until > now else None
+
+
+def _relays(ctx: Context, conn: Connection) -> Any:
+    newest = relay_runs.newest(conn)
+    return [
+        {"name": name, "event": run.event, "reached": run.reached_at is not None,
+         "at": z_or_none(run.reached_at), "problem": run.problem}
+        for name in ctx.relays
+        if (run := newest.get(name)) is not None
+    ]
+
+
+def _failing(ctx: Context, conn: Connection, now: datetime) -> Any:
+    failing = notices.failing(conn, now=now)
+    return {"failing": [{"address": ctx.hooks.masked(address), "problem": problem}
+                        for address, problem in failing.items()]}
+
+
+def _one_outlet(ctx: Context) -> Any:
+    return [
+        {"title": inhibit.reason.removeprefix("one outlet reports: "), "outlet": "",
+         "since": z_time(inhibit.since)}
+        for inhibit in ctx.inhibits.list()
+        if inhibit.kind is InhibitKind.UNCONFIRMED
+    ]
+
+
+def _rehearsed(ctx: Context, conn: Connection, now: datetime) -> Any:
+    if ctx.mode != "rehearsal":
+        return []
+    return [
+        {"at": z_time(row.tripped_at), "title": row.title,
+         "outlets": len({m.newsroom for m in Story.from_json(row.body).members})}
+        for row in news.tripped_stories(conn, since=now - _REHEARSED)
+    ]
+
+
+def _round_age(conn: Connection, now: datetime) -> float | None:
+    last = news.last_poll_at(conn)
+    return None if last is None else max(0.0, (now - last).total_seconds())
+
+
+def _incident_part(
+    ctx: Context, conn: Connection, latch: Latch, now: datetime
+) -> dict[str, Any]:
+    row = incidents.get(conn, latch.incident) if latch.incident else None
+    if row is None:
+        return {"incident": None, "fever": None, "went_out": [], "who": None,
+                "clashes": {"count": 0, "words": []}}
+    since = row.first_headline_at or row.tripped_at
+    out = deliveries.sent_between(conn, since, now + _HOUR)[:_OUT_SHOWN]
+    authors = people.names(conn, {one.author for one in out})
+    story = news.story(conn, row.story) if row.story else None
+    return {
+        "incident": incident_head(row, story),
+        "fever": fever(conn, row.story, now=now) if row.story else None,
+        "went_out": [{**post_doc(one), "author": authors.get(one.author)} for one in out],
+        "who": _who(ctx, conn, row),
+        "clashes": _clashes(conn, row.story),
+    }
+
+
+def incident_head(row: Any, story: Any) -> IncidentHeadDoc:
+    """Return the event behind a pause in one line."""
+    members = Story.from_json(story.body).members if story is not None else ()
+    first = min(members, key=lambda m: m.at, default=None)
+    return {
+        "id": row.id, "title": row.title, "outlets": len({m.newsroom for m in members}),
+        "first_headline_at": z_or_none(row.first_headline_at),
+        "first_outlet": first.outlet if first else None,
+    }
+
+
+def fever(conn: Connection, story: str, *, now: datetime) -> FeverDoc:
+    """Return the headlines of the last hour and whether they grow."""
+    times = news.headline_times(conn, story, since=now - 2 * _HOUR)
+    last = sum(at > now - _HOUR for at in times)
+    before = len(times) - last
+    trend = "rising" if last > before else "falling" if last < before else "steady"
+    return {"per_hour": last, "trend": trend}
+
+
+def _who(ctx: Context, conn: Connection, row: Any) -> WhoDoc:
+    name = people.names(conn, {row.acked_by}).get(row.acked_by) if row.acked_by else None
+    return {"acked_by": name, "acked_at": z_or_none(row.acked_at),
+            "next": ctx.on_call[0] if ctx.on_call else None}
+
+
+def _clashes(conn: Connection, story: str | None) -> Any:
+    if story is None:
+        return {"count": 0, "words": []}
+    found = deliveries.held_by(
+        conn, HoldKind.CLASH, ref=story, before=datetime.max.replace(tzinfo=UTC)
+    )
+    holds = deliveries.holds_of(conn, [one.id for one in found])
+    words = {w for rows in holds.values() for h in rows if h.kind == "clash" for w in h.words}
+    return {"count": len(found), "words": sorted(words)}
+
+
+def _hint(document: StatusDoc) -> str:
+    if document["state"] == "paused":
+        waiting: int = document.get("undecided", 0)
+        if waiting:
+            return f"killswitch triage   (resume after {waiting} decisions)"
+        return "killswitch resume --reason TEXT"
+    return 'killswitch pause "reason"'

@@ -1,0 +1,153 @@
+"""Feeds, channels, audit, backup, reload, metrics: what an operator looks at."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from killswitch.desk import status as status_room
+from killswitch.desk.context import Context
+from killswitch.desk.documents import audit_doc
+from killswitch.errors import OperatorError, RefusedError
+from killswitch.store import audit, channel_state, deliveries, people
+from killswitch.store.audit import Entry, record
+from killswitch.store.copying import copy_store
+from killswitch.wire import (
+    AuditPageDoc, AuditVerifyDoc, BackupDoc, Caller, ChannelDoc, FeedDoc, NotifyTestDoc,
+    ReloadDoc, z_or_none,
+)
+
+_DAY = timedelta(days=1)
+
+
+def feeds(ctx: Context) -> list[FeedDoc]:
+    """Tell the health of every feed."""
+    return ctx.hooks.feeds()
+
+
+def channels(ctx: Context, *, check: bool = False) -> list[ChannelDoc]:
+    """Tell limits and waits of every channel; a check that finds nothing lifts its wait."""
+    now = ctx.clock.now()
+    problems = {name: one.check() for name, one in ctx.channels.items()} if check else {}
+    with ctx.store.write() as conn:
+        for name, problem in problems.items():
+            if problem is None:
+                channel_state.lift(conn, name)
+        waits = channel_state.waiting(conn, now=now)
+        sent = deliveries.sent_since(conn, now - _DAY)
+    found: list[ChannelDoc] = []
+    for name, one in sorted(ctx.channels.items()):
+        rules, wait = ctx.limits[name], waits.get(name)
+        limits: dict[str, Any] = {
+            **one.limits(), "min_gap_s": rules.min_gap.total_seconds(),
+            "max_per_hour": rules.max_per_hour, "hard_cap": rules.hard_cap,
+            "late_after_s": rules.late_after.total_seconds(),
+        }
+        problem = problems.get(name) or (wait.why if wait else None)
+        found.append({
+            "name": name, "kind": one.kind, "ok": problem is None, "limits": limits,
+            "sent_24h": sent.get(name, 0), "waits_until": z_or_none(wait and wait.waits_until),
+            "problem": problem,
+        })
+    return found
+
+
+def notify_test(ctx: Context) -> NotifyTestDoc:
+    """Send a test notice to every address."""
+    rows = ctx.hooks.test_notices()
+    return {"tellings": [{"address": address, "accepted": problem is None, "problem": problem}
+                         for address, problem in rows]}
+
+
+def audit_page(ctx: Context, *, after: int, limit: int, subject: str | None) -> AuditPageDoc:
+    """List audit rows, oldest first."""
+    with ctx.store.read() as conn:
+        rows = audit.rows(conn, subject=subject, after=after, limit=limit + 1)
+        names = people.names(conn, {row.actor for row in rows})
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return {"rows": [audit_doc(row, names) for row in shown],
+            "next": shown[-1].seq if more else None}
+
+
+def audit_verify(ctx: Context) -> AuditVerifyDoc:
+    """Check the whole chain."""
+    with ctx.store.read() as conn:
+        verdict = audit.verify(conn)
+    return {"ok": verdict.ok, "rows": verdict.rows, "broken_at": verdict.broken_at,
+            "why": verdict.why}
+
+
+def erase(ctx: Context, login: str, *, caller: Caller) -> None:
+    """
+    Erase a person's login and name; the audit chain keeps the id.
+
+    Raises:
+        RefusedError: Nobody of that name is known.
+    """
+    now = ctx.clock.now()
+    with ctx.store.write() as conn:
+        by = people.person_id(conn, caller.person)
+        gone = people.erase(conn, login)
+        if gone is None:
+            raise RefusedError("not_found", f"nobody called {login!r} is known", "")
+        record(conn, Entry("person.erased", gone, by), now=now)
+
+
+def backup(ctx: Context, to: str, *, caller: Caller) -> BackupDoc:
+    """
+    Write a consistent copy of the store while it is in use.
+
+    Raises:
+        OperatorError: The path exists, or can't be written; or the store is a server's.
+    """
+    path = Path(to)
+    if not path.is_absolute():
+        raise OperatorError("path", f"{to!r} is not an absolute path", "name it from /")
+    copy_store(ctx.store, path)
+    now = ctx.clock.now()
+    with ctx.store.write() as conn:
+        by = people.person_id(conn, caller.person)
+        record(conn, Entry("store.copied", "store", by, {"to": path.name}), now=now)
+    return {"path": str(path), "bytes": os.stat(path).st_size}
+
+
+def reload(ctx: Context, *, caller: Caller) -> ReloadDoc:
+    """Load the configuration again, or keep the old one and say why (``ConfigError``)."""
+    changed = list(ctx.hooks.reload())
+    now = ctx.clock.now()
+    with ctx.store.write() as conn:
+        by = people.person_id(conn, caller.person)
+        record(conn, Entry("config.reloaded", "config", by, {"changed": changed}), now=now)
+    return {"changed": changed}
+
+
+def metrics(ctx: Context) -> str:
+    """Write the metrics as Prometheus text (exposition format 0.0.4)."""
+    now = status_room.status(ctx)
+    sight, queue = now["sight"], now["queue"]
+    values: list[tuple[str, str, float]] = [
+        ("paused", "1 while at least one cause is open", float(now["state"] == "paused")),
+        ("sealed", "1 while the pause is sealed", float(now["sealed"])),
+        ("sending_allowed", "1 while posts may leave", float(now["state"] == "running")),
+        ("latch_version", "Version of the pause", float(now["version"] or 0)),
+        ("inhibits", "Short waits in force", float(len(now["inhibits"]))),
+        ("undecided", "Held posts that nobody has decided on", float(now.get("undecided", 0))),
+    ]
+    if sight is not None:
+        values += [
+            ("feeds", "Watched feeds", float(sight["feeds"])),
+            ("feeds_alive", "Watched feeds that count", float(sight["alive"])),
+            ("sight_ok", "1 while the news is seen well enough", float(sight["ok"])),
+            ("sight_age_seconds", "Age of the last good sight", float(sight["age_s"] or 0)),
+        ]
+    lines = []
+    for name, text, value in values:
+        lines += [f"# HELP killswitch_{name} {text}", f"# TYPE killswitch_{name} gauge",
+                  f"killswitch_{name} {value:g}"]
+    lines += ["# HELP killswitch_deliveries Posts by state", "# TYPE killswitch_deliveries gauge"]
+    lines += [f'killswitch_deliveries{{state="{state}"}} {number}'
+              for state, number in (queue or {}).items()]
+    return "\n".join(lines) + "\n"

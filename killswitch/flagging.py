@@ -1,0 +1,54 @@
+"""
+Turn entries of the flag directory into causes, in the caller's transaction.
+
+Invariants: every flag becomes a cause before it may be removed; a flag whose request key is
+recorded already (the pause also came over the socket) opens nothing again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from killswitch.flags import FlagDir, FlagState
+from killswitch.latch import CauseKind
+from killswitch.store import people, request_keys
+from killswitch.store.audit import MACHINE
+from killswitch.store.latch import NewCause, was_opened
+from killswitch.store.engine import Connection
+from killswitch.trip import Tripped, trip
+
+# The cause of a directory that is missing or can't be read.
+DIRECTORY = "directory"
+
+
+def flag_causes(conn: Connection, flags: FlagDir, *, now: datetime) -> list[Tripped]:
+    """Open the causes of all flags that have none yet; return what was tripped anew."""
+    return flag_causes_of(conn, flags.look(), now=now)
+
+
+def flag_causes_of(conn: Connection, state: FlagState, *, now: datetime) -> list[Tripped]:
+    """Do the same for a look that was taken before."""
+    if not state.readable:
+        reason = "the flag directory is missing" if state.missing else state.problem
+        return [trip(conn, NewCause(CauseKind.FLAG, DIRECTORY, reason), now=now)]
+    tripped = []
+    for flag in state.entries:
+        if flag.key is not None and request_keys.known(conn, flag.key):
+            continue
+        ref = flag.key or flag.name
+        if flag.key is not None and was_opened(conn, CauseKind.FLAG, ref):
+            continue
+        by = people.person_id(conn, flag.by) if flag.by else MACHINE
+        reason = flag.note or f"the file {flag.name} in pause.d"
+        tripped.append(trip(conn, NewCause(CauseKind.FLAG, ref, reason, by=by), now=now))
+    return tripped
+
+
+def belongs_to_closed(conn: Connection, state: FlagState) -> list[str]:
+    """Return the entries whose key is recorded: they open nothing, and a resume removes them."""
+    return [
+        flag.name
+        for flag in state.entries
+        if flag.key is not None
+        and (request_keys.known(conn, flag.key) or was_opened(conn, CauseKind.FLAG, flag.key))
+    ]

@@ -1,0 +1,215 @@
+"""
+Facts in a headline: tolls in digits and words, names, old years.
+
+Invariants:
+    A number counts as a toll only beside a casualty word, never because it is large.
+    Ages, money, magnitudes, clock times, ordinals and years are no tolls.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from killswitch.news.fold import fold
+from killswitch.news.lexicon import Kind, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from killswitch.news.match import Hit
+
+# Ages set apart ("his sister, 27, ..."), money, decimals ("6.8"), clock times and scores ("3-1") are cut out before numbers are read.
+NOISE = re.compile(r",\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))|\(\d{1,3}\)|[$€£₹¥]\s?[\d.,]+\w?|\d+[.:]\d{1,2}(?![\d])|(?<![\d.,])\d{1,2}-\d{1,2}(?!\d)")
+_THOUSANDS = re.compile(r"(?<=\d)[,.\u2019'\u00a0\u202f ](?=\d{3}(?!\d))")
+_NAME = re.compile(
+    r"(?<![\w'\u2019])[A-ZÀ-ÖØ-Þ][\w\u2019'.-]*[\w.]"
+    r"(?: (?:de|da|di|van|von|der|le|la|du|del|bin|al|el|of the|d[\u2019'])?"
+    r" ?[A-ZÀ-ÖØ-Þ][\w\u2019'.-]*\w)+"
+)
+_TAIL = re.compile(r"^(.{20,}?)\s+[-|\u2013\u2014]\s+([^-|\u2013\u2014]{2,40})$")
+_FORWARD, _BACKWARD, _FAR = 5, 4, 14
+_YEARS = range(1900, 2101)
+_MOST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """People told of in numbers; None where the headline gives none."""
+
+    dead: int | None = None
+    injured: int | None = None
+    missing: int | None = None
+
+
+def without_numbers_noise(text: str) -> str:
+    """Cut out figures that are never tolls, and join ``1,400`` to one number."""
+    if any(map(str.isdigit, text)):
+        return _THOUSANDS.sub("", NOISE.sub(" ", text))
+    return text
+
+
+def without_outlet(title: str, outlet: str) -> str:
+    """Cut the outlet's own name off the end of a headline (``... - Ouest-France``)."""
+    found = _TAIL.match(title)
+    if found is None or not outlet:
+        return title
+    tail, own = fold(found.group(2)), fold(outlet)
+    return found.group(1) if tail in own or own in tail else title
+
+
+def without_tail(title: str) -> str:
+    """Cut a short last part off a headline: most often an outlet's name, never the event's."""
+    found = _TAIL.match(title)
+    return found.group(1) if found and len(found.group(2).split()) <= _TAIL_WORDS else title
+
+
+_TAIL_WORDS = 5
+
+
+def names_in(title: str, plain: frozenset[str]) -> tuple[str, ...]:
+    """
+    Return the capitalised names of two words and more, as written, at most eight.
+
+    Args:
+        title: The headline as written.
+        plain: Folded words that are no part of a name (``dies``, ``actor``, ``the``); headlines
+            In Title Case are cut into names at them.
+    """
+    found: dict[str, None] = {}
+    for match in _NAME.finditer(without_tail(title)):
+        run: list[str] = []
+        for word in (*match.group().split(), ""):
+            if word and fold(word).strip() not in plain:
+                run.append(word.strip(".-"))
+                continue
+            if len(run) > 1:
+                found[" ".join(run)] = None
+            run = []
+    return tuple(found)[:_NAMES_KEPT]
+
+
+_NAMES_KEPT = 8
+
+
+def old_year(words: Sequence[str], hits: Sequence[Hit], this_year: int) -> int | None:
+    """
+    Return the latest year before ``this_year`` that the words name, or None.
+
+    A year of birth or of a comparison ("the worst since 2016") is not the event's.
+    """
+    years = [
+        int(word)
+        for at, word in enumerate(words)
+        if len(word) == _YEAR_DIGITS
+        and word.isascii()
+        and word.isdigit()
+        and not _no_toll(at, at, hits)
+    ]
+    return max((year for year in years if _YEARS.start <= year < this_year), default=None)
+
+
+_YEAR_DIGITS = 4
+
+
+def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int]) -> Counts:
+    """
+    Give every number to its nearest casualty word.
+
+    Args:
+        words: Folded words of the headline.
+        hits: What was found in it.
+        numbers: Number words of the language.
+
+    Returns:
+        The largest number told of each kind.
+    """
+    casualties = [h for h in hits if h.term.kind in (Kind.DEAD, Kind.INJURED, Kind.MISSING)]
+    if not casualties:
+        return Counts()
+    best: dict[Kind, int] = {}
+    taken = _read_numbers(words, numbers)
+    for at, (end, value) in taken.items():
+        if _no_toll(at, end, hits):
+            continue
+        kind = _nearest(at, end, casualties, taken)
+        if kind is not None:
+            best[kind] = max(value, best.get(kind, 0))
+    return Counts(
+        dead=best.get(Kind.DEAD), injured=best.get(Kind.INJURED), missing=best.get(Kind.MISSING)
+    )
+
+
+def _read_numbers(words: Sequence[str], numbers: Mapping[str, int]) -> dict[int, tuple[int, int]]:
+    """Read all numbers: where each begins -> (where it ends, its value)."""
+    taken: dict[int, tuple[int, int]] = {}
+    at = 0
+    while at < len(words):
+        end, value = _read_number(words, at, numbers)
+        if value is not None:
+            taken[at] = (end, value)
+        at = end + 1
+    return taken
+
+
+def _read_number(
+    words: Sequence[str], at: int, numbers: Mapping[str, int]
+) -> tuple[int, int | None]:
+    """Read the number that begins at ``at``; number words in a row are added or multiplied."""
+    word = words[at]
+    if word.isascii() and word.isdigit():
+        value = int(word) if len(word) <= len(str(_MOST)) else _MOST
+        return at, None if value in _YEARS or value > _MOST else value
+    if word not in numbers:
+        return at, None
+    value, end = numbers[word], at
+    while end + 1 < len(words) and words[end + 1] in numbers:
+        end += 1
+        step = numbers[words[end]]
+        value = value * step if step >= _HUNDRED and value < step else value + step
+    return end, value
+
+
+_HUNDRED = 100
+
+
+def _no_toll(at: int, end: int, hits: Sequence[Hit]) -> bool:
+    """Say whether a word beside the number makes it an age, a day or a measure."""
+    return any(
+        hit.last == at - 1 if hit.term.side is Side.AFTER else hit.first == end + 1
+        for hit in hits
+        if hit.term.kind is Kind.FIGURE
+    )
+
+
+def _nearest(
+    at: int, end: int, casualties: Sequence[Hit], taken: Mapping[int, tuple[int, int]]
+) -> Kind | None:
+    """Find the casualty word that the number belongs to; a number between them parts them."""
+    best: tuple[float, Kind] | None = None
+    for hit in casualties:
+        gap = _gap(at, end, hit)
+        if gap is None or _parted(at, end, hit, taken):
+            continue
+        if best is None or gap < best[0]:
+            best = (gap, hit.term.kind)
+    return best[1] if best else None
+
+
+def _gap(at: int, end: int, hit: Hit) -> float | None:
+    """Return how far the number stands from the word, or None where it cannot belong to it."""
+    side = hit.term.side
+    if hit.first > end and side is not Side.AFTER:
+        gap = hit.first - end
+        return gap + 0.5 if gap <= _FORWARD else None
+    if hit.last < at and side is not Side.BEFORE:
+        gap = at - hit.last
+        return gap if gap <= (_FAR if "far" in hit.term.tags else _BACKWARD) else None
+    return None
+
+
+def _parted(at: int, end: int, hit: Hit, taken: Mapping[int, tuple[int, int]]) -> bool:
+    """Say whether another number stands between the number and the word."""
+    low, high = (end, hit.first) if hit.first > end else (hit.last, at)
+    return any(low < other < high for other in taken)

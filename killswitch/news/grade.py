@@ -1,0 +1,194 @@
+"""
+The detector: one headline in, one explained signal out.
+
+Invariants:
+    The same item under the same lists and policy always gives the same signal.
+    The grade never depends on case, accents, invisible marks or look-alike letters.
+    Most headlines hold no trigger and cost a folding and one pass of an automaton, nothing more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from killswitch.news import facts
+from killswitch.news.fold import fold
+from killswitch.news.ignore import compile_ignores, ignored_by
+from killswitch.news.item import Grade, Signal
+from killswitch.news.lexicon import Kind, Lexicon, Term
+from killswitch.news.match import Matcher
+from killswitch.news.policy import DetectPolicy
+from killswitch.news.weigh import Reading, weigh
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from killswitch.news.item import Item
+
+__all__ = ["DetectPolicy", "Detector"]
+
+_QUIET = Signal(
+    grade=Grade.NONE, score=0.0, category=None, terms=(), toll=None, names=(), places=(),
+    why="no word of a death or a tragedy",
+)  # fmt: skip
+# A teaser says more than its first sentences only by telling other stories.
+_SUMMARY_SEEN = 300
+_TITLE_SEEN = 600
+_WORDS_KEPT = 16
+_SHORTEST_WORD = 3
+_TOLD_IN_SIGNAL = frozenset(
+    {
+        Kind.EVENT, Kind.DEAD, Kind.PERSON, Kind.FAME, Kind.INJURED, Kind.MISSING,
+        Kind.SETTING, Kind.VEHICLE,
+    }
+)
+_NOT_TOLD = frozenset({Kind.MASK, Kind.PLACE, Kind.VETO, Kind.CAP})
+_NO_NAMES = frozenset({Kind.EVENT, Kind.DEAD, Kind.PERSON, Kind.ROLE, Kind.FIGURE})
+
+
+class _Language:
+    """One list, ready to match."""
+
+    def __init__(self, lexicon: Lexicon, policy: DetectPolicy) -> None:
+        """Add the user's own words to the list and build its matcher."""
+        own = tuple(
+            Term(text=fold(word).strip(), kind=Kind.EVENT, category="own", weight=5.0)
+            for word in policy.terms
+            if fold(word).strip()
+        )
+        self.lexicon = lexicon
+        self.matcher = Matcher((*lexicon.terms, *own))
+        self.wars = frozenset(lexicon.wars)
+        self.told = frozenset(t.text for t in lexicon.terms if t.kind not in _NOT_TOLD)
+        self.plain = lexicon.common | {
+            word for t in lexicon.terms if t.kind in _NO_NAMES for word in t.text.split()
+        }
+
+
+class Detector:
+    """Grades headlines with the lists and settings it was built with."""
+
+    def __init__(self, lexicons: Sequence[Lexicon], policy: DetectPolicy) -> None:
+        """
+        Build the automata.
+
+        Args:
+            lexicons: The word lists, one a language.
+            policy: The brand's settings.
+
+        Raises:
+            ConfigError: An expression of ``policy.ignore`` is no expression, or could run long.
+        """
+        chosen = [x for x in lexicons if not policy.languages or x.language in policy.languages]
+        self._languages = {x.language: _Language(x, policy) for x in chosen}
+        self._ignores = compile_ignores(policy.ignore)
+        self._names = tuple((fold(name), name) for name in policy.names if fold(name).strip())
+        self._home = frozenset(code.lower() for code in policy.countries)
+
+    def grade(self, item: Item) -> Signal:
+        """
+        Grade one headline.
+
+        Args:
+            item: The entry; its title decides, its summary adds tolls and places.
+
+        Returns:
+            The signal, with a readable reason in ``why``.
+        """
+        title = item.title[:_TITLE_SEEN]
+        folded = fold(title)
+        language = self._language_of(item, folded)
+        if language is None or not language.matcher.stirs(folded):
+            return _QUIET
+        if self._ignores and (pattern := ignored_by(self._ignores, title)) is not None:
+            return _ignored(pattern)
+        return self._read(item, title, language)
+
+    def _language_of(self, item: Item, folded: str) -> _Language | None:
+        """Take the feed's language, else the one whose small words the headline uses most."""
+        if item.lang:
+            return self._languages.get(item.lang[:2].lower())
+        words = folded.split()
+        best, most = None, -1
+        for language in self._languages.values():
+            known = sum(word in language.lexicon.common for word in words)
+            if known > most and language.matcher.stirs(folded):
+                best, most = language, known
+        return best
+
+    def _read(self, item: Item, title: str, language: _Language) -> Signal:
+        """Read the facts of a headline that holds a trigger, and weigh them."""
+        lexicon = language.lexicon
+        title = facts.without_outlet(title, item.outlet)
+        folded = fold(facts.without_numbers_noise(title))
+        words, hits = folded.split(), language.matcher.hits(folded)
+        counts = facts.count(words, hits, lexicon.numbers)
+        places = frozenset(h.term.category for h in hits if h.term.kind is Kind.PLACE)
+        if item.summary:
+            counts, places = self._with_summary(item.summary, language, (counts, places))
+        reading = Reading(
+            hits=hits,
+            counts=counts,
+            names=facts.names_in(title, language.plain),
+            places=places,
+            home=self._home,
+            wars=language.wars - self._home,
+            own_name=next((name for text, name in self._names if text in folded), None),
+            old_year=facts.old_year(words, hits, (item.published or item.first_seen).year),
+        )
+        return self._signal(reading, words, language)
+
+    def _with_summary(
+        self, summary: str, language: _Language, title: tuple[facts.Counts, frozenset[str]]
+    ) -> tuple[facts.Counts, frozenset[str]]:
+        """Take from the summary only what the title leaves open: the toll, the place."""
+        counts, places = title
+        if counts.dead is not None and places:
+            return title
+        folded = fold(facts.without_numbers_noise(summary[:_SUMMARY_SEEN]))
+        hits = language.matcher.hits(folded)
+        if counts.dead is None and counts.injured is None:
+            counts = facts.count(folded.split(), hits, language.lexicon.numbers)
+        if not places:
+            places = frozenset(h.term.category for h in hits if h.term.kind is Kind.PLACE)
+        return counts, places
+
+    def _signal(self, reading: Reading, words: Sequence[str], language: _Language) -> Signal:
+        """Put the outcome into words and values."""
+        weight = weigh(reading)
+        terms = dict.fromkeys(h.term.text for h in reading.hits if h.term.kind in _TOLD_IN_SIGNAL)
+        named = dict.fromkeys(h.term.text for h in reading.of(Kind.PLACE))
+        return Signal(
+            grade=weight.grade,
+            score=weight.score,
+            category=weight.category,
+            terms=tuple(terms),
+            toll=reading.counts.dead,
+            names=reading.names,
+            places=(*sorted(reading.places), *named),
+            why=f"{weight.grade}: {weight.why}",
+            words=_telling(words, language),
+        )
+
+
+def _telling(words: Sequence[str], language: _Language) -> tuple[str, ...]:
+    """Return the words that set this headline apart from others of its kind."""
+    common, told = language.lexicon.common, language.told
+    kept = dict.fromkeys(
+        word
+        for word in words
+        if len(word) >= _SHORTEST_WORD
+        and not word.isdigit()
+        and word not in common
+        and word not in told
+        and word not in language.lexicon.numbers
+    )
+    return tuple(kept)[:_WORDS_KEPT]
+
+
+def _ignored(pattern: str) -> Signal:
+    """Return the signal of a headline that the user's own expression takes out."""
+    return Signal(
+        grade=Grade.NONE, score=0.0, category=None, terms=(), toll=None, names=(), places=(),
+        why=f"none: ignored by detect.ignore {pattern!r}",
+    )  # fmt: skip

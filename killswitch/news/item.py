@@ -1,0 +1,92 @@
+"""
+Headlines and what the detector saw in them.
+
+Invariant: an ``Item`` holds the feed's own words, never folded or shortened ones; every decision
+can be shown beside the text it was made from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Grade(StrEnum):
+    """How much one headline weighs: ``trip`` means that a brand would stop now."""
+
+    NONE = "none"
+    NOTE = "note"
+    TRIP = "trip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """
+    One entry of a feed, normalised.
+
+    Attributes:
+        id: The caller's identity of the entry.
+        title: The headline as the feed gave it.
+        summary: The feed's teaser, plain text, may be empty.
+        outlet: The newsroom behind the feed.
+        group: The owner of several outlets; outlets of one group count once. Empty: none.
+        lang: ISO 639-1 code of the text, or None when the feed does not say.
+        country: ISO 3166-1 code of the feed's public, or None.
+        url: Where the article stands.
+        published: Aware UTC instant the feed claims, or None.
+        first_seen: Aware UTC instant at which we first read it; every window counts from it.
+        aggregator: The feed repeats other newsrooms; it never counts as an outlet.
+        trusted: One severe report may be enough (``detect.single_trusted``).
+        alert: The entry comes from an official alert feed.
+    """
+
+    id: str
+    title: str
+    summary: str = ""
+    outlet: str = ""
+    group: str = ""
+    lang: str | None = None
+    country: str | None = None
+    url: str = ""
+    published: datetime | None = None
+    first_seen: datetime
+    aggregator: bool = False
+    trusted: bool = False
+    alert: bool = False
+
+    @property
+    def newsroom(self) -> str:
+        """Return what counts as one voice: the group, else the outlet, else the entry itself."""
+        return self.group or self.outlet or self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """
+    What the detector found in one item.
+
+    Attributes:
+        grade: The weight of the headline by itself.
+        score: What it tells, as a share of what a pause needs; 1.0 and more is ``trip``.
+        category: ``attack``, ``accident``, ``disaster``, ``war``, ``death`` and so on, or None.
+        terms: Lexicon phrases that were found, folded, in order of appearance.
+        toll: Deaths that the headline tells, or None when it gives no number.
+        names: Capitalised names in the headline, as written.
+        places: Countries (lower-case ISO codes) and the folded place names that were found.
+        why: One line for a person.
+        words: Folded words that set this headline apart; stories are made from them.
+    """
+
+    grade: Grade
+    score: float
+    category: str | None
+    terms: tuple[str, ...]
+    toll: int | None
+    names: tuple[str, ...]
+    places: tuple[str, ...]
+    why: str
+    words: tuple[str, ...] = ()

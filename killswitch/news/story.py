@@ -1,0 +1,338 @@
+"""
+Stories: which headlines tell of the same event, and when an event pauses.
+
+Invariants:
+    An aggregator never counts as an outlet; outlets of one group count once.
+    A story trips once. What is settled (muted, dismissed) or tripped stays so, until it is clearly
+    worse: a higher toll class, another kind of event, another place, or told as another attack.
+    The self-lifting wait opens once a story.
+    All memory stands in the stories: a book built again from their JSON gives the same verdicts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from killswitch.news.fold import fold
+from killswitch.news.item import Grade
+from killswitch.news.record import (
+    SETTLED,
+    Member,
+    Story,
+    StoryState,
+    first_story,
+    toll_class,
+    with_item,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from killswitch.news.item import Item, Signal
+    from killswitch.news.policy import DetectPolicy
+
+__all__ = ["Member", "Observation", "Story", "StoryBook", "StoryState", "Verdict"]
+
+# A headline joins the most alike story from this likeness on.
+_ALIKE = 2.0
+_WORD, _COUNTRY, _CATEGORY, _TERM, _TOLL, _NAME = 1.2, 0.5, 0.5, 0.35, 0.6, 1.5
+_TERMS_MOST = 3
+# Kinds of event that headlines of one event mix up; others part two stories.
+_COUSINS = frozenset(
+    frozenset(pair)
+    for pair in (
+        ("attack", "war"), ("attack", "accident"), ("attack", "death"), ("accident", "road"),
+        ("accident", "disaster"), ("accident", "death"), ("accident", "disappearance"),
+        ("road", "death"), ("attack", "road"), ("accident", "war"),
+    )
+)  # fmt: skip
+_STRANGERS = 0.5
+# Named places that differ, and a story that was quiet for long, make a common event unlikely.
+_ELSEWHERE = 0.6
+_FRESH_DAYS, _STALE_PER_DAY, _LEAST_FRESH = 0.25, 0.2, 0.5
+_TOLL_FROM, _TOLL_RATIO = 3, 1.6
+# Fame shows by how many newsrooms tell of it: so many beyond the asked ones make a story of notes.
+_FAME_OUTLETS = 2
+_NOTES_OUTLETS = 4
+_WIDE_SCORE = {True: 0.0, False: 0.75}
+# Reports that are severe each by themselves, and the sum of all, may come over so many windows.
+_LASTING = 4
+# More first reports than this from one newsroom in this time are a fault of that newsroom.
+_FLOOD, _FLOOD_TIME = 3, timedelta(minutes=10)
+_CODE_LENGTH = 2
+
+
+class Verdict(StrEnum):
+    """What one observed headline means for the pause."""
+
+    NOTHING = "nothing"
+    EVIDENCE = "evidence"
+    UNCONFIRMED = "unconfirmed"
+    TRIP = "trip"
+    WORSENING = "worsening"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The story after one headline, what follows, and why in one line."""
+
+    story: Story
+    verdict: Verdict
+    why: str
+
+
+class StoryBook:
+    """The recent stories, with an index of their words."""
+
+    def __init__(
+        self,
+        policy: DetectPolicy,
+        *,
+        new_id: Callable[[], str],
+        stories: Iterable[Story] = (),
+    ) -> None:
+        """
+        Open a book.
+
+        Args:
+            policy: When a story pauses.
+            new_id: Gives the id of each new story.
+            stories: Stories read back from the store, any order.
+        """
+        self._policy = policy
+        self._new_id = new_id
+        self._stories: dict[str, Story] = {}
+        self._by_word: defaultdict[str, set[str]] = defaultdict(set)
+        for story in stories:
+            self._keep(story)
+
+    def __len__(self) -> int:
+        """Return how many stories are remembered."""
+        return len(self._stories)
+
+    def get(self, story_id: str) -> Story | None:
+        """Return a story by its id, or None."""
+        return self._stories.get(story_id)
+
+    def stories(self) -> tuple[Story, ...]:
+        """Return all remembered stories, oldest first."""
+        return tuple(self._stories.values())
+
+    def observe(self, item: Item, signal: Signal, now: datetime) -> Observation | None:
+        """
+        Take in one graded headline.
+
+        Args:
+            item: The headline.
+            signal: What the detector found in it.
+            now: Aware UTC instant at which it was first seen.
+
+        Returns:
+            The story it belongs to and what follows; None for a headline graded ``none``.
+        """
+        if signal.grade is Grade.NONE:
+            return None
+        before = self._find(signal, now)
+        if before is None:
+            story = first_story(self._new_id(), item, signal, now)
+        else:
+            story = with_item(before, item, signal, now)
+        seen = self._judge(before, story, (item, signal), now)
+        self._keep(seen.story)
+        return seen
+
+    def mute(self, story_id: str, now: datetime) -> Story | None:
+        """Settle a story after a resume: it stays quiet until it is clearly worse."""
+        return self._settle(story_id, StoryState.MUTED, now)
+
+    def dismiss(self, story_id: str, now: datetime) -> Story | None:
+        """Settle a false alarm; it stays quiet like a muted story."""
+        return self._settle(story_id, StoryState.DISMISSED, now)
+
+    def prune(self, now: datetime) -> tuple[str, ...]:
+        """Forget stories that no headline can join any more; return their ids."""
+        gone = tuple(s.id for s in self._stories.values() if not self._alive(s, now))
+        for story_id in gone:
+            story = self._stories.pop(story_id)
+            for word in story.words:
+                self._by_word[word].discard(story_id)
+                if not self._by_word[word]:
+                    del self._by_word[word]
+        return gone
+
+    def _settle(self, story_id: str, state: StoryState, now: datetime) -> Story | None:
+        """Write down what is known at the decision, so that only news beyond it counts."""
+        story = self._stories.get(story_id)
+        if story is None:
+            return None
+        settled = replace(_marked(story), state=state, muted_at=now)
+        self._keep(settled)
+        return settled
+
+    def _keep(self, story: Story) -> None:
+        """Remember a story and index its words."""
+        self._stories[story.id] = story
+        for word in story.words:
+            self._by_word[word].add(story.id)
+
+    def _alive(self, story: Story, now: datetime) -> bool:
+        """Say whether a headline may still join the story."""
+        if now - story.last_item_at > self._policy.mute_quiet:
+            return False
+        settled = story.muted_at
+        return settled is None or now - settled <= self._policy.mute_max
+
+    def _find(self, signal: Signal, now: datetime) -> Story | None:
+        """Find the story that the headline tells of, or None."""
+        likeness: defaultdict[str, float] = defaultdict(float)
+        for word in signal.words:
+            ids = self._by_word.get(word)
+            if ids:
+                worth = _WORD / sqrt(len(ids))
+                for story_id in ids:
+                    likeness[story_id] += worth
+        best, most = None, _ALIKE
+        for story_id, shared in likeness.items():
+            story = self._stories[story_id]
+            alike = (shared + _kinship(signal, story)) * _freshness(now - story.last_item_at)
+            if alike >= most and self._alive(story, now):
+                best, most = story, alike
+        return best
+
+    def _judge(
+        self,
+        before: Story | None,
+        story: Story,
+        seen: tuple[Item, Signal],
+        now: datetime,
+    ) -> Observation:
+        """Decide what the headline means."""
+        item, signal = seen
+        if before is not None and before.state in SETTLED:
+            return self._judge_settled(before, story, seen, now)
+        enough, why = self._enough(story, now)
+        if enough:
+            tripped = replace(_marked(story), state=StoryState.TRIPPED, tripped_at=now)
+            return Observation(story=tripped, verdict=Verdict.TRIP, why=why)
+        first = signal.grade is Grade.TRIP and story.unconfirmed_at is None and not item.aggregator
+        if first and self._policy.unconfirmed > timedelta(0):
+            if self._floods(item, now):
+                why = f"{item.newsroom} reports too many at once; waiting for another outlet"
+                return Observation(story=story, verdict=Verdict.NOTHING, why=why)
+            waiting = replace(story, state=StoryState.UNCONFIRMED, unconfirmed_at=now)
+            return Observation(story=waiting, verdict=Verdict.UNCONFIRMED, why=why)
+        return Observation(story=story, verdict=Verdict.NOTHING, why=why)
+
+    def _enough(self, story: Story, now: datetime) -> tuple[bool, str]:
+        """Say whether enough independent newsrooms reported it inside the window."""
+        asked, window = self._policy.outlets, self._policy.window
+        members = story.within(now, window)
+        rooms = list(dict.fromkeys(m.newsroom for m in members))
+        severe = [m for m in members if m.grade is Grade.TRIP]
+        told = f"{len(rooms)} of {asked} outlets ({', '.join(rooms[:5])})"
+        if severe and len(rooms) >= asked:
+            return True, f"{told} within {_hours(window)}"
+        lasting = [m for m in story.within(now, window * _LASTING) if m.grade is Grade.TRIP]
+        grave = list(dict.fromkeys(m.newsroom for m in lasting))
+        if severe and len(grave) >= asked:
+            return True, f"{len(grave)} outlets ({', '.join(grave[:5])}), each of them severe"
+        trusted = [m for m in severe if m.trusted]
+        if trusted and self._policy.single_trusted and not self._floods(trusted[-1], now):
+            return True, f"trusted outlet {trusted[-1].outlet} alone, as set"
+        wide = list(dict.fromkeys(m.newsroom for m in story.within(now, window * _LASTING)))
+        extra = _FAME_OUTLETS if story.category == "death" else _NOTES_OUTLETS
+        if len(wide) >= asked + extra and story.score >= _WIDE_SCORE[story.category == "death"]:
+            return True, f"{len(wide)} outlets tell of it ({', '.join(wide[:5])})"
+        return False, told if severe else f"{told}, none of them severe"
+
+    def _floods(self, item: Item | Member, now: datetime) -> bool:
+        """Say whether one newsroom has just opened too many stories alone."""
+        alone = [
+            story
+            for story in self._stories.values()
+            if story.unconfirmed_at is not None
+            and now - story.unconfirmed_at <= _FLOOD_TIME
+            and story.heard == (item.newsroom,)
+        ]
+        return len(alone) >= _FLOOD
+
+    def _judge_settled(
+        self, before: Story, story: Story, seen: tuple[Item, Signal], now: datetime
+    ) -> Observation:
+        """A tripped, muted or dismissed story: evidence, unless it is clearly worse."""
+        item, signal = seen
+        worse = "" if item.aggregator else _worse(before, signal)
+        if worse:
+            state = StoryState.TRIPPED
+            risen = replace(_marked(story), state=state, tripped_at=story.tripped_at or now)
+            return Observation(story=risen, verdict=Verdict.WORSENING, why=worse)
+        if before.state is StoryState.TRIPPED and story.heard != before.heard:
+            return Observation(story=story, verdict=Verdict.EVIDENCE, why=f"also {item.newsroom}")
+        return Observation(story=story, verdict=Verdict.NOTHING, why=f"already {before.state}")
+
+
+def _freshness(quiet: timedelta) -> float:
+    """Return how much a story that was quiet so long still draws headlines: all, down to half."""
+    return max(_LEAST_FRESH, 1.0 - _STALE_PER_DAY * max(quiet / timedelta(days=1) - _FRESH_DAYS, 0))
+
+
+def _kinship(signal: Signal, story: Story) -> float:
+    """Measure what a headline and a story share beside their words."""
+    alike = 0.0
+    towns = {place for place in signal.places if len(place) > _CODE_LENGTH}
+    known = {place for place in story.places if len(place) > _CODE_LENGTH}
+    if towns and known and not towns & known:
+        alike -= _ELSEWHERE
+    countries = {place for place in signal.places if len(place) == _CODE_LENGTH}
+    alike += _COUNTRY * bool(countries & set(story.places))
+    if signal.category == story.category:
+        alike += _CATEGORY
+    elif frozenset((signal.category, story.category)) not in _COUSINS:
+        alike -= _STRANGERS
+    shared = sum(term in story.terms for term in signal.terms)
+    alike += _TERM * min(shared, _TERMS_MOST)
+    if signal.toll and story.toll and signal.toll >= _TOLL_FROM and story.toll >= _TOLL_FROM:
+        low, high = sorted((signal.toll, story.toll))
+        alike += _TOLL if high / low <= _TOLL_RATIO else -_TOLL * (signal.toll < story.toll)
+    if signal.category == "death" and story.category == "death":
+        names = {fold(name) for name in story.names}
+        alike += _NAME * any(fold(name) in names for name in signal.names)
+    return alike
+
+
+def _marked(story: Story) -> Story:
+    """Write down what people have been told, so that only news beyond it is worse."""
+    return replace(
+        story,
+        toll_class=max(story.toll_class, toll_class(story.toll)),
+        told_places=story.places,
+        told_categories=tuple(dict.fromkeys((*story.told_categories, story.category or ""))),
+    )
+
+
+def _worse(before: Story, signal: Signal) -> str:
+    """Say how a settled story has become clearly worse, or nothing."""
+    if signal.grade is not Grade.TRIP or signal.category == "death":
+        return ""
+    risen = toll_class(signal.toll)
+    if risen > before.toll_class:
+        return f"worse: {signal.toll} dead, before {before.toll or 'none told'}"
+    if signal.category and signal.category not in before.told_categories:
+        return f"worse: now also {signal.category}"
+    countries = [p for p in signal.places if len(p) == _CODE_LENGTH]
+    fresh = [p for p in countries if p not in before.told_places]
+    if fresh and before.told_places and len(fresh) == len(countries):
+        return f"worse: now also in {', '.join(fresh)}"
+    return ""
+
+
+def _hours(window: timedelta) -> str:
+    """Write a window for a person."""
+    hours = window.total_seconds() / 3600
+    return f"{hours:g} h"

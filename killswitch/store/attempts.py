@@ -1,0 +1,95 @@
+"""
+Tries: the row written before the socket is opened, and what became of it.
+
+The budget of a channel (gap, cap, hard cap) is counted from these rows, so a restart refills
+nothing. A try that is proven unsent costs no budget.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from killswitch.store.ids import new_id
+from killswitch.store.schema import attempts, deliveries
+
+OPEN = "open"
+# Outcomes after which the post is, or may be, on the network.
+_SPENT = ("open", "accepted", "refused", "unknown")
+
+
+def open_attempt(
+    conn: Connection,
+    *,
+    delivery: str,
+    incarnation: int,
+    fence: int,
+    request_hash: str,
+    deadline_s: float,
+    now: datetime,
+) -> str:
+    """Write the intent to send; the caller commits before a byte leaves."""
+    number = conn.execute(
+        sa.select(sa.func.count()).where(attempts.c.delivery == delivery)
+    ).scalar_one()
+    attempt = new_id("a")
+    conn.execute(
+        sa.insert(attempts).values(
+            id=attempt, delivery=delivery, number=number + 1, incarnation=incarnation,
+            fence=fence, request_hash=request_hash, intent_at=now, deadline_s=deadline_s,
+            outcome=OPEN,
+        )
+    )
+    return attempt
+
+
+def end(
+    conn: Connection, attempt: str, outcome: str, *, detail: str | None, now: datetime
+) -> None:
+    """Write what became of a try (a late answer may replace ``unknown``)."""
+    conn.execute(
+        sa.update(attempts)
+        .where(attempts.c.id == attempt)
+        .values(outcome=outcome, detail=detail, ended_at=now)
+    )
+
+
+def open_ones(conn: Connection) -> list[Row[Any]]:
+    """Return all tries whose outcome is not known yet, oldest first."""
+    statement = sa.select(attempts).where(attempts.c.outcome == OPEN)
+    return list(conn.execute(statement.order_by(attempts.c.intent_at)))
+
+
+def of_delivery(conn: Connection, delivery: str) -> list[Row[Any]]:
+    """Return the tries of a delivery, oldest first."""
+    statement = sa.select(attempts).where(attempts.c.delivery == delivery)
+    return list(conn.execute(statement.order_by(attempts.c.number)))
+
+
+def sends_since(
+    conn: Connection, channel: str, *, since: datetime, without: str | None = None
+) -> list[datetime]:
+    """Return when a channel began to send since an instant, oldest first."""
+    statement = (
+        sa.select(attempts.c.intent_at)
+        .join_from(attempts, deliveries, deliveries.c.id == attempts.c.delivery)
+        .where(
+            deliveries.c.channel == channel,
+            attempts.c.intent_at > since,
+            attempts.c.outcome.in_(_SPENT),
+        )
+    )
+    if without is not None:
+        statement = statement.where(attempts.c.delivery != without)
+    return list(conn.execute(statement.order_by(attempts.c.intent_at)).scalars())
+
+
+def unclaimed_incarnations(conn: Connection, incarnation: int) -> list[Row[Any]]:
+    """Return open tries of earlier daemons."""
+    statement = sa.select(attempts).where(
+        attempts.c.outcome == OPEN, attempts.c.incarnation < incarnation
+    )
+    return list(conn.execute(statement))

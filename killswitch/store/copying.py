@@ -1,0 +1,80 @@
+"""Copies of a SQLite store: a consistent backup of a running one, and the way back."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from killswitch.errors import OperatorError
+from killswitch.store.engine import Store
+
+# Pages a step: between steps a pause may write.
+_PAGES = 256
+
+
+def copy_store(store: Store, to: Path) -> None:
+    """
+    Copy a store while it is in use, readable by its owner alone.
+
+    Raises:
+        OperatorError: The target exists or can't be written, or the store is a server's.
+    """
+    source = store.path
+    if source is None:
+        raise OperatorError(
+            "backup_server", "the store is a PostgreSQL database", "back it up with pg_dump"
+        )
+    try:
+        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    except OSError as error:
+        raise OperatorError(
+            "backup_target", f"{to} can't be written: {error.strerror}", "name a new file"
+        ) from error
+    _copy(source, to)
+
+
+def _copy(source: Path, to: Path) -> None:
+    old, new = sqlite3.connect(f"file:{source}?mode=ro", uri=True), sqlite3.connect(to)
+    try:
+        with new:
+            old.backup(new, pages=_PAGES)
+    except sqlite3.Error as error:
+        to.unlink(missing_ok=True)
+        raise OperatorError("backup_failed", f"the copy to {to} failed: {error}") from error
+    finally:
+        old.close()
+        new.close()
+
+
+def restore_store(backup: Path, to: Path) -> None:
+    """
+    Put a backup in place of a store that no daemon uses; the old file is kept beside it.
+
+    Raises:
+        OperatorError: The backup is not a whole killswitch store.
+    """
+    _check(backup)
+    fresh = to.with_name(to.name + ".restoring")
+    fresh.unlink(missing_ok=True)
+    _copy(backup, fresh)
+    if to.exists():
+        os.replace(to, to.with_name(to.name + ".before-restore"))
+    for suffix in ("-wal", "-shm"):
+        Path(str(to) + suffix).unlink(missing_ok=True)
+    os.replace(fresh, to)
+
+
+def _check(backup: Path) -> None:
+    if not backup.is_file():
+        raise OperatorError("no_backup", f"{backup} is no file")
+    conn = sqlite3.connect(f"file:{backup}?mode=ro", uri=True)
+    try:
+        whole = conn.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        conn.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise OperatorError("bad_backup", f"{backup} is no killswitch store: {error}") from error
+    finally:
+        conn.close()
+    if not whole:
+        raise OperatorError("bad_backup", f"{backup} is damaged; nothing was changed")

@@ -1,0 +1,423 @@
+"""
+Deliveries and their posts: the rows of the queue and the moves between their states.
+
+Every move is a conditional update (where the state is still the expected one) and writes its
+audit row in the same transaction. What a row count does not confirm did not happen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from killswitch.queue.post import Content, Media
+from killswitch.queue.states import DeliveryState, HoldKind, may_follow
+from killswitch.store import audit
+from killswitch.store.audit import Entry
+from killswitch.store.schema import batches, deliveries, holds, posts
+
+_S = DeliveryState
+# A held, skipped or released batch stays far below the 50 ms that a transaction may last.
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One post on one channel, as a decision needs it."""
+
+    id: str
+    post: str
+    channel: str
+    state: DeliveryState
+    due_at: datetime
+    next_at: datetime
+    content: Content
+    content_hash: str
+    approved_hash: str | None
+    author: str
+    fence: int
+    owner: int | None
+    lease_until_s: float | None
+    tries: int
+    expires_at: datetime | None
+    created_at: datetime
+    confirm_from: datetime | None
+    confirmed_at: datetime | None
+    zone: str
+    wall: str
+    remote_id: str | None
+    sent_at: datetime | None
+    problem: str | None
+    key: str | None
+    approved_by: str | None
+    changed_at: datetime
+    passes_lead: bool
+
+
+_COLUMNS = (
+    deliveries,
+    posts.c.text,
+    posts.c.media,
+    posts.c.link,
+    posts.c.tags,
+    posts.c.author,
+    posts.c.created_at,
+    posts.c.content_hash,
+    posts.c.key,
+)
+# Rows of an import that is still being staged are not there for anybody.
+VISIBLE = sa.or_(
+    deliveries.c.batch.is_(None),
+    sa.exists().where(batches.c.id == deliveries.c.batch, batches.c.visible_at.isnot(None)),
+)
+
+
+def select() -> sa.Select[Any]:
+    """Begin a query of visible deliveries with their posts."""
+    return (
+        sa.select(*_COLUMNS)
+        .join_from(deliveries, posts, posts.c.id == deliveries.c.post)
+        .where(VISIBLE)
+    )
+
+
+def page(
+    conn: Connection,
+    *,
+    states: Collection[str],
+    channel: str | None = None,
+    tag: str | None = None,
+    until: datetime | None = None,
+    clash: bool = False,
+    ids: Collection[str] = (),
+    after: tuple[datetime, str] | None = None,
+    limit: int,
+) -> list[Delivery]:
+    """Return one page of the queue by due time and id."""
+    statement = select()
+    if states:
+        statement = statement.where(deliveries.c.state.in_(states))
+    if ids:
+        statement = statement.where(deliveries.c.id.in_(ids))
+    if channel is not None:
+        statement = statement.where(deliveries.c.channel == channel)
+    if until is not None:
+        statement = statement.where(deliveries.c.due_at < until)
+    if tag is not None:
+        as_text = sa.cast(posts.c.tags, sa.Text)
+        statement = statement.where(as_text.contains(json.dumps(tag), autoescape=True))
+    if clash:
+        statement = statement.where(
+            sa.exists().where(
+                holds.c.delivery == deliveries.c.id, holds.c.kind == "clash",
+                holds.c.lifted_at.is_(None),
+            )
+        )
+    if after is not None:
+        at = sa.tuple_(deliveries.c.due_at, deliveries.c.id)
+        start = sa.tuple_(
+            sa.literal(after[0], deliveries.c.due_at.type), sa.literal(after[1], sa.String)
+        )
+        statement = statement.where(at > start)
+    statement = statement.order_by(deliveries.c.due_at, deliveries.c.id).limit(limit)
+    return [delivery(row) for row in conn.execute(statement)]
+
+
+def matching(conn: Connection, prefix: str) -> list[str]:
+    """Return up to two ids that begin so."""
+    statement = sa.select(deliveries.c.id).where(
+        deliveries.c.id >= prefix, deliveries.c.id < prefix + "~", VISIBLE
+    )
+    return list(conn.execute(statement.limit(2)).scalars())
+
+
+def of_post(conn: Connection, post: str) -> list[Delivery]:
+    """Return the deliveries of a post, staged ones included."""
+    statement = sa.select(*_COLUMNS).join_from(deliveries, posts).where(posts.c.id == post)
+    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.id))]
+
+
+def sent_between(conn: Connection, start: datetime, end: datetime) -> list[Delivery]:
+    """Return what went out between two instants, oldest first."""
+    statement = select().where(
+        deliveries.c.state.in_(["sent", "retracting", "retracted"]),
+        deliveries.c.sent_at >= start, deliveries.c.sent_at < end,
+    )
+    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.sent_at))]
+
+
+def sent_since(conn: Connection, since: datetime) -> dict[str, int]:
+    """Count what went out since an instant, by channel."""
+    found = conn.execute(
+        sa.select(deliveries.c.channel, sa.func.count())
+        .where(deliveries.c.sent_at >= since)
+        .group_by(deliveries.c.channel)
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def by_remote(conn: Connection, what: str) -> list[Delivery]:
+    """Return deliveries whose id or address at the network is this one."""
+    statement = select().where(
+        sa.or_(deliveries.c.remote_id == what, deliveries.c.remote_url == what)
+    )
+    return [delivery(row) for row in conn.execute(statement.limit(2))]
+
+
+def expired(conn: Connection, *, now: datetime, limit: int = BATCH) -> list[Delivery]:
+    """Return deliveries whose author's own ``expires`` has passed while they waited."""
+    waiting = [_S.SCHEDULED.value, _S.HELD.value, _S.AWAITING_APPROVAL.value]
+    statement = select().where(
+        deliveries.c.expires_at <= now, deliveries.c.state.in_(waiting)
+    )
+    return [delivery(row) for row in conn.execute(statement.limit(limit))]
+
+
+def content_of(row: Any) -> Content:
+    """Build the visible part of a post from its row."""
+    media = tuple(Media(m["path"], m.get("alt", ""), m.get("sha256", "")) for m in row.media)
+    return Content(row.text, media, row.link, tuple(row.tags))
+
+
+def delivery(row: Row[Any]) -> Delivery:
+    """Build the value from a row of ``select``."""
+    return Delivery(
+        id=row.id, post=row.post, channel=row.channel, state=DeliveryState(row.state),
+        due_at=row.due_at, next_at=row.next_at, content=content_of(row),
+        content_hash=row.content_hash, approved_hash=row.approved_hash, author=row.author,
+        fence=row.fence, owner=row.owner, lease_until_s=row.lease_until_s, tries=row.tries,
+        expires_at=row.expires_at, created_at=row.created_at, confirm_from=row.confirm_from,
+        confirmed_at=row.confirmed_at, zone=row.zone, wall=row.wall, remote_id=row.remote_id,
+        sent_at=row.sent_at, problem=row.problem, key=row.key, approved_by=row.approved_by,
+        changed_at=row.changed_at, passes_lead=bool(row.passes_lead),
+    )
+
+
+def get(conn: Connection, delivery_id: str, *, lock: bool = False) -> Delivery | None:
+    """Return one delivery, locked for a change where asked."""
+    statement = select().where(deliveries.c.id == delivery_id)
+    if lock:
+        statement = statement.with_for_update(of=deliveries)
+    row = conn.execute(statement).one_or_none()
+    return None if row is None else delivery(row)
+
+
+def lock_many(conn: Connection, ids: Collection[str]) -> list[Delivery]:
+    """Lock deliveries in the order of their ids (the one order, so that none wait in a ring)."""
+    found = conn.execute(
+        select().where(deliveries.c.id.in_(ids)).order_by(deliveries.c.id)
+        .with_for_update(of=deliveries)
+    )
+    return [delivery(row) for row in found]
+
+
+def in_state(
+    conn: Connection,
+    *states: DeliveryState,
+    before: datetime | None = None,
+    by_next: bool = False,
+    limit: int = BATCH,
+) -> list[Delivery]:
+    """Return deliveries of some states, due (or next) before an instant, soonest first."""
+    column = deliveries.c.next_at if by_next else deliveries.c.due_at
+    statement = select().where(deliveries.c.state.in_([s.value for s in states]))
+    if before is not None:
+        statement = statement.where(column < before)
+    return [delivery(row) for row in conn.execute(statement.order_by(column).limit(limit))]
+
+
+def count(conn: Connection, *states: DeliveryState) -> int:
+    """Count visible deliveries of some states."""
+    statement = sa.select(sa.func.count()).select_from(deliveries)
+    return conn.execute(
+        statement.where(deliveries.c.state.in_([s.value for s in states]), VISIBLE)
+    ).scalar_one()
+
+
+def counts(conn: Connection) -> dict[DeliveryState, int]:
+    """Count visible deliveries by state, in one pass over the index."""
+    found = conn.execute(
+        sa.select(deliveries.c.state, sa.func.count()).where(VISIBLE).group_by(deliveries.c.state)
+    )
+    return {DeliveryState(state): number for state, number in found}
+
+
+def move(
+    conn: Connection,
+    one: Delivery,
+    new: DeliveryState,
+    *,
+    actor: str = audit.MACHINE,
+    why: str,
+    now: datetime,
+    values: Mapping[str, Any] | None = None,
+    fence: int | None = None,
+) -> bool:
+    """
+    Move a delivery to another state, if it still is where we saw it.
+
+    Args:
+        conn: A write transaction.
+        one: The delivery as it was read.
+        new: The new state.
+        actor: Person id or the machine.
+        why: Shown in its history.
+        now: The instant.
+        values: Other columns to write.
+        fence: Also ask that this fence is still its own.
+
+    Returns:
+        Whether the move happened.
+    """
+    if not may_follow(one.state, new):
+        return False
+    statement = sa.update(deliveries).where(
+        deliveries.c.id == one.id, deliveries.c.state == one.state.value
+    )
+    if fence is not None:
+        statement = statement.where(deliveries.c.fence == fence)
+    done = conn.execute(statement.values(state=new.value, changed_at=now, **(values or {})))
+    if done.rowcount != 1:
+        return False
+    data = {"from": one.state.value, "to": new.value, "why": why}
+    audit.record(conn, Entry(f"delivery.{new.value}", one.id, actor, data), now=now)
+    return True
+
+
+def unclaimed(one: Delivery) -> dict[str, Any]:
+    """Return the columns that take a claim away: a new fence, no owner, no lease."""
+    return {"fence": one.fence + 1, "owner": None, "lease_until_s": None}
+
+
+def set_values(conn: Connection, delivery_id: str, *, now: datetime, **values: Any) -> None:
+    """Change other columns of a delivery, never its state."""
+    conn.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == delivery_id)
+        .values(changed_at=now, **values)
+    )
+
+
+def hold(
+    conn: Connection,
+    one: Delivery,
+    kind: HoldKind,
+    *,
+    ref: str = "",
+    words: Sequence[str] = (),
+    actor: str = audit.MACHINE,
+    now: datetime,
+    why: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Hold a delivery for one more reason; say whether the reason is new."""
+    if one.state is not _S.HELD and not move(
+        conn, one, _S.HELD, actor=actor, why=why or kind.value, now=now, values=values
+    ):
+        return False
+    this = (holds.c.delivery == one.id, holds.c.kind == kind.value, holds.c.ref == ref)
+    known = conn.execute(sa.select(holds.c.lifted_at).where(*this)).one_or_none()
+    if known is None:
+        conn.execute(
+            sa.insert(holds).values(
+                delivery=one.id, kind=kind.value, ref=ref, words=list(words), at=now, by=actor
+            )
+        )
+        return True
+    if known.lifted_at is None:
+        return False
+    conn.execute(sa.update(holds).where(*this).values(lifted_at=None, at=now, by=actor))
+    return True
+
+
+def holds_of(conn: Connection, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """Return the holds of deliveries by delivery id, in the order that people are shown."""
+    found: dict[str, list[Row[Any]]] = {one: [] for one in ids}
+    order = list(HoldKind)
+    standing = sa.select(holds).where(holds.c.delivery.in_(ids), holds.c.lifted_at.is_(None))
+    for row in conn.execute(standing):
+        found[row.delivery].append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: (order.index(HoldKind(row.kind)), row.at))
+    return found
+
+
+def held_by(
+    conn: Connection, *kinds: HoldKind, ref: str | None, before: datetime
+) -> list[Delivery]:
+    """Return held deliveries due before an instant that have one of these holds of ``ref``."""
+    has = sa.exists().where(
+        holds.c.delivery == deliveries.c.id,
+        holds.c.kind.in_([k.value for k in kinds]),
+        holds.c.ref == (ref or ""),
+        holds.c.lifted_at.is_(None),
+    )
+    found = conn.execute(
+        select()
+        .where(deliveries.c.state == _S.HELD.value, deliveries.c.due_at < before, has)
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+    )
+    return [delivery(row) for row in found]
+
+
+def held_only_by(conn: Connection, *kinds: HoldKind, ref: str | None) -> list[Delivery]:
+    """Return held deliveries that have a hold of ``ref`` and no holds but of these kinds."""
+    of = sa.exists().where(holds.c.delivery == deliveries.c.id, holds.c.lifted_at.is_(None))
+    names = [k.value for k in kinds]
+    found = conn.execute(
+        select()
+        .where(
+            deliveries.c.state == _S.HELD.value,
+            of.where(holds.c.kind.in_(names), holds.c.ref == (ref or "")),
+            ~of.where(holds.c.kind.notin_(names)),
+        )
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+    )
+    return [delivery(row) for row in found]
+
+
+def ever_held(conn: Connection, incident: str, story: str | None) -> list[Delivery]:
+    """Return what a pause held (lifted holds included) or clashed with its story."""
+    refs = [incident, story] if story else [incident]
+    has = sa.exists().where(holds.c.delivery == deliveries.c.id, holds.c.ref.in_(refs))
+    rows = conn.execute(select().where(has).order_by(deliveries.c.due_at, deliveries.c.id))
+    return [delivery(row) for row in rows]
+
+
+def lift_holds(conn: Connection, delivery_id: str, *, now: datetime) -> None:
+    """Lift all holds of a delivery (a human's release, move or edit); the rows stay on record."""
+    conn.execute(
+        sa.update(holds)
+        .where(holds.c.delivery == delivery_id, holds.c.lifted_at.is_(None))
+        .values(lifted_at=now)
+    )
+
+
+def due_times(
+    conn: Connection,
+    channel: str,
+    *,
+    after: datetime,
+    before: datetime,
+    states: Iterable[DeliveryState],
+    without: str | None = None,
+    batch: str | None = None,
+) -> list[datetime]:
+    """Return the sorted due times on a channel between two instants."""
+    seen = VISIBLE if batch is None else sa.or_(VISIBLE, deliveries.c.batch == batch)
+    statement = sa.select(deliveries.c.due_at).where(
+        deliveries.c.channel == channel,
+        deliveries.c.due_at > after,
+        deliveries.c.due_at < before,
+        deliveries.c.state.in_([s.value for s in states]),
+        seen,
+    )
+    if without is not None:
+        statement = statement.where(deliveries.c.id != without)
+    return list(conn.execute(statement.order_by(deliveries.c.due_at)).scalars())

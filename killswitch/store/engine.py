@@ -1,0 +1,192 @@
+"""
+Open the store and hand out transactions; the only place that knows a database driver.
+
+Foreign errors become ours here: a lock that was not given in time is ``StoreBusyError``, a
+broken or full disk and a lost server are ``StoreFailedError``, a move that the state table
+forbids is ``InvariantBroken`` (the database refused what our code should never have asked).
+
+Invariants:
+    Every write transaction begins IMMEDIATE on SQLite: a deferred one that reads and then writes
+    fails with SQLITE_BUSY_SNAPSHOT whatever the busy time-out.
+    SQLite runs in WAL with ``synchronous=FULL``, read back at open: under NORMAL the last commits,
+    a pause among them, can vanish at a power cut (sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from killswitch.errors import InvariantBroken, OperatorError, StoreBusyError, TransientError
+
+__all__ = ["Connection", "Store", "StoreFailedError", "driver_url"]
+
+# The worker threads wait this long for another writer; none of ours holds the lock over 50 ms.
+WORK_BUSY_MS = 5000
+# Trip, pause and status may not wait: past this the flag directory takes over (design: 200 ms).
+URGENT_BUSY_MS = 200
+# STRICT-free schema, but RETURNING and partial upserts need 3.35; Debian 12 ships 3.40.
+MIN_SQLITE = (3, 35, 0)
+# A hung server must become an error, so that the gate stays shut rather than stuck.
+_PG_OPTIONS = (
+    "-c lock_timeout=1000 -c statement_timeout=5000 "
+    "-c idle_in_transaction_session_timeout=2000 -c timezone=UTC"
+)
+_PG_CONNECT = {
+    "connect_timeout": 5,
+    "options": _PG_OPTIONS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
+
+
+class StoreFailedError(TransientError):
+    """The database could not read or write: disk full, read-only, corrupt, or server gone."""
+
+
+class Store:
+    """
+    One database, with a patient and a short-tempered way in.
+
+    Threads may share a store: each transaction takes a connection of its own from the pool.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepare (not open) the database at ``url`` (``sqlite:///PATH`` or ``postgresql://``)."""
+        self.url = driver_url(url)
+        self.is_sqlite = self.url.startswith("sqlite")
+        self._work = _engine(self.url, WORK_BUSY_MS)
+        self._urgent = _engine(self.url, URGENT_BUSY_MS)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite store, or None for a server."""
+        database = sa.make_url(self.url).database
+        return Path(database) if self.is_sqlite and database else None
+
+    @property
+    def engine(self) -> Engine:
+        """The patient engine, for migrations and backups."""
+        return self._work
+
+    @contextlib.contextmanager
+    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
+        """
+        Run one write transaction: commit at the end of the block, roll back on any exception.
+
+        Args:
+            urgent: Wait 200 ms for the lock rather than 5 s.
+
+        Raises:
+            StoreBusyError: Another writer kept the lock; nothing was written.
+            StoreFailedError: The database failed; nothing was written, or its fate is unknown.
+            InvariantBroken: The database refused a move of a delivery's state.
+        """
+        with _translated(), self._connect(urgent=urgent) as conn:
+            conn.execution_options(ks_write=True)
+            with conn.begin():
+                yield conn
+
+    @contextlib.contextmanager
+    def read(self, *, urgent: bool = False) -> Iterator[Connection]:
+        """
+        Run one read transaction: everything read inside is of one moment on SQLite.
+
+        Raises:
+            StoreBusyError: The database did not answer in time.
+            StoreFailedError: The database failed.
+        """
+        with _translated(), self._connect(urgent=urgent) as conn, conn.begin():
+            yield conn
+
+    def _connect(self, *, urgent: bool) -> Connection:
+        return (self._urgent if urgent else self._work).connect()
+
+    def close(self) -> None:
+        """Give all connections back; SQLite then writes its WAL into the file."""
+        self._work.dispose()
+        self._urgent.dispose()
+
+
+def driver_url(url: str) -> str:
+    """
+    Name the driver in a database address.
+
+    Raises:
+        OperatorError: The address is of no database that we know.
+    """
+    if url.startswith(("postgresql://", "postgres://")):
+        return "postgresql+psycopg://" + url.split("://", 1)[1]
+    if url.startswith(("postgresql+psycopg://", "sqlite:///")):
+        return url
+    raise OperatorError(
+        "store_url",
+        "the store address begins neither with sqlite:/// nor with postgresql://",
+        "set store.url, or leave it out for a SQLite file in the state directory",
+    )
+
+
+def _engine(url: str, busy_ms: int) -> Engine:
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(url, pool_size=8, max_overflow=32, pool_timeout=5)
+        event.listen(engine, "connect", _sqlite_connect(busy_ms))
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return sa.create_engine(
+        url, pool_size=4, max_overflow=12, pool_timeout=5, pool_pre_ping=True,
+        connect_args=_PG_CONNECT,
+    )
+
+
+def _sqlite_connect(busy_ms: int) -> Any:
+    def connect(raw: Any, _record: Any) -> None:
+        # The driver's own transaction handling is off: BEGIN IMMEDIATE is ours to say.
+        raw.isolation_level = None
+        cursor = raw.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA journal_size_limit=16777216")
+        cursor.close()
+
+    return connect
+
+
+def _sqlite_begin(conn: Connection) -> None:
+    writing = conn.get_execution_options().get("ks_write")
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise StoreBusyError("store_busy", "all connections to the store are in use") from error
+    except sa.exc.DBAPIError as error:
+        raise _ours(error) from error
+
+
+def _ours(error: sa.exc.DBAPIError) -> Exception:
+    text = str(error.orig)
+    if "locked" in text or "lock timeout" in text or "busy" in text:
+        return StoreBusyError("store_busy", f"the store gave no lock in time: {text}")
+    refusals = ("transition refused", "never removed", "append only", "stays closed", "goes back")
+    if any(word in text for word in refusals):
+        return InvariantBroken(f"the database refused a change: {text}")
+    if isinstance(error, sa.exc.IntegrityError):
+        return InvariantBroken(f"the database refused a row: {text}")
+    return StoreFailedError(
+        "store_failed",
+        f"the store failed: {text.strip()}",
+        "look at the disk's free space and rights, or at the database server",
+    )

@@ -1,0 +1,59 @@
+"""
+Bring a store to this program's schema, one transaction a step, forward only.
+
+The version stands in Alembic's own table. Alembic is imported only where there is something to
+do: an ordinary start reads one row and goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from killswitch.errors import OperatorError
+from killswitch.store.engine import Store
+
+HEAD = "0001"
+KNOWN = ("0001",)
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def version_of(store: Store) -> str | None:
+    """
+    Return the schema version of a store, or None for an empty database.
+
+    Raises:
+        OperatorError: The store is of a newer killswitch, or the database is not ours.
+    """
+    with store.read() as conn:
+        tables = set(sa.inspect(conn).get_table_names())
+        if "alembic_version" not in tables:
+            if tables:
+                raise OperatorError(
+                    "store_foreign",
+                    f"{store.path or 'the database'} holds tables that are not killswitch's",
+                    "point store.url at an empty database",
+                )
+            return None
+        version = conn.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if version is not None and version not in KNOWN:
+        raise OperatorError(
+            "store_newer",
+            f"the store has schema {version}, this killswitch knows up to {HEAD}; "
+            "nothing was changed",
+            "run the newer killswitch again, or restore the backup made before the upgrade",
+        )
+    return version
+
+
+def upgrade(store: Store) -> None:
+    """Run the missing migrations, all in one transaction."""
+    from alembic import command  # slow to import and seldom needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    with store.write() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, HEAD)

@@ -1,0 +1,179 @@
+"""Posts: what authors wrote, and the deliveries made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from killswitch.queue.post import Content, Media
+from killswitch.queue.states import DeliveryState
+from killswitch.store.deliveries import Delivery
+from killswitch.store.ids import new_id
+from killswitch.store.latch import QUEUE
+from killswitch.store.schema import batches, deliveries, posts
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and when one delivery of a new post is to leave."""
+
+    channel: str
+    due_at: datetime
+    zone: str
+    wall: str
+    confirm_from: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewPost:
+    """A post that was checked and may be stored."""
+
+    content: Content
+    places: tuple[Place, ...]
+    author: str
+    key: str | None
+    expires_at: datetime | None
+    approved: bool
+
+
+def add(
+    conn: Connection, new: Sequence[NewPost], *, now: datetime, batch: str | None = None
+) -> list[tuple[str, list[str]]]:
+    """Store posts with their deliveries; return each post's id and its deliveries' ids."""
+    post_rows, delivery_rows, made = [], [], []
+    for one in new:
+        post = new_id("p")
+        digest = one.content.hash()
+        post_rows.append(_post_row(one, post, digest, batch, now))
+        rows = [_delivery_row(one, place, post, digest, batch, now) for place in one.places]
+        delivery_rows += rows
+        made.append((post, [row["id"] for row in rows]))
+    if post_rows:
+        conn.execute(sa.insert(posts), post_rows)
+        conn.execute(sa.insert(deliveries), delivery_rows)
+    return made
+
+
+def _post_row(
+    one: NewPost, post: str, digest: str, batch: str | None, now: datetime
+) -> dict[str, Any]:
+    content = one.content
+    return {
+        "id": post, "queue": QUEUE, "key": one.key, "batch": batch, "text": content.text,
+        "media": media_rows(content.media), "link": content.link, "tags": list(content.tags),
+        "expires_at": one.expires_at, "author": one.author, "created_at": now,
+        "content_hash": digest,
+    }
+
+
+def media_rows(media: Sequence[Media]) -> list[dict[str, str]]:
+    """Return media as they stand in the store."""
+    return [{"path": m.path, "alt": m.alt, "sha256": m.sha256} for m in media]
+
+
+def _delivery_row(  # noqa: PLR0913, PLR0917 - the columns of one row
+    one: NewPost, place: Place, post: str, digest: str, batch: str | None, now: datetime
+) -> dict[str, Any]:
+    state = DeliveryState.SCHEDULED if one.approved else DeliveryState.AWAITING_APPROVAL
+    return {
+        "id": new_id("d"), "post": post, "batch": batch, "queue": QUEUE,
+        "channel": place.channel, "state": state.value, "due_at": place.due_at,
+        "zone": place.zone, "wall": place.wall, "next_at": place.due_at,
+        "approved_hash": digest if one.approved else None, "expires_at": one.expires_at,
+        "confirm_from": place.confirm_from, "changed_at": now,
+    }
+
+
+def by_keys(conn: Connection, keys: Sequence[str]) -> dict[str, Row[Any]]:
+    """Return posts by the author's own key."""
+    found = conn.execute(sa.select(posts).where(posts.c.queue == QUEUE, posts.c.key.in_(keys)))
+    return {row.key: row for row in found}
+
+
+def edit(
+    conn: Connection,
+    one: Delivery,
+    change: Mapping[str, Any],
+    *,
+    now: datetime,
+    approved_by_editing: bool = True,
+) -> Delivery:
+    """
+    Change what a delivery will say, and return it as it is now.
+
+    The other channels of the same post keep the old text: the edited delivery gets a post of its
+    own. Where nobody else has to approve, the edit is approved as it stands.
+    """
+    content = replace(
+        one.content,
+        text=change.get("text", one.content.text),
+        link=change.get("link", one.content.link),
+        tags=tuple(change.get("tags", one.content.tags)),
+    )
+    digest = content.hash()
+    old = conn.execute(sa.select(posts).where(posts.c.id == one.post)).one()
+    siblings = conn.execute(
+        sa.select(sa.func.count()).where(deliveries.c.post == one.post)
+    ).scalar_one()
+    values = {"text": content.text, "link": content.link, "tags": list(content.tags),
+              "content_hash": digest}
+    post = one.post
+    if siblings > 1:
+        post = new_id("p")
+        conn.execute(
+            sa.insert(posts).values(
+                id=post, queue=old.queue, key=None, batch=old.batch, media=old.media,
+                expires_at=old.expires_at, author=old.author, created_at=now, **values
+            )
+        )
+    else:
+        conn.execute(sa.update(posts).where(posts.c.id == post).values(**values))
+    approved = digest if approved_by_editing else one.approved_hash
+    conn.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == one.id)
+        .values(post=post, approved_hash=approved, changed_at=now)
+    )
+    return replace(
+        one, post=post, content=content, content_hash=digest, approved_hash=approved
+    )
+
+
+def open_batch(conn: Connection, *, by: str, now: datetime) -> str:
+    """Begin an import; nothing of it is visible before ``show_batch``."""
+    batch = new_id("b")
+    conn.execute(sa.insert(batches).values(id=batch, at=now, by=by))
+    return batch
+
+
+def batch_row(conn: Connection, batch: str) -> Row[Any] | None:
+    """Return one import."""
+    return conn.execute(sa.select(batches).where(batches.c.id == batch)).one_or_none()
+
+
+def show_batch(conn: Connection, batch: str, *, now: datetime) -> None:
+    """Make an import visible: the one last row."""
+    conn.execute(sa.update(batches).where(batches.c.id == batch).values(visible_at=now))
+
+
+def drop_batch(conn: Connection, batch: str, *, limit: int = 500) -> int:
+    """Forget a staged import in small bites; return how many rows went."""
+    old = sa.select(deliveries.c.id).where(deliveries.c.batch == batch).limit(limit)
+    gone = conn.execute(sa.delete(deliveries).where(deliveries.c.id.in_(old))).rowcount
+    if gone:
+        return gone
+    orphans = sa.select(posts.c.id).where(posts.c.batch == batch).limit(limit)
+    gone = conn.execute(sa.delete(posts).where(posts.c.id.in_(orphans))).rowcount
+    if not gone:
+        conn.execute(sa.delete(batches).where(batches.c.id == batch))
+    return gone
+
+
+def staged_batches(conn: Connection) -> list[str]:
+    """Return imports that were never made visible."""
+    return list(conn.execute(sa.select(batches.c.id).where(batches.c.visible_at.is_(None))).scalars())

@@ -1,0 +1,34 @@
+"""Request keys: an unsafe call that is repeated with its key has its effect once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from killswitch.store.schema import request_keys
+
+
+def known(conn: Connection, key: str) -> bool:
+    """Say whether a request with this key was carried out."""
+    found = conn.execute(sa.select(request_keys.c.key).where(request_keys.c.key == key))
+    return found.first() is not None
+
+
+def answer(conn: Connection, key: str) -> Any | None:
+    """Return the answer that the key got, or None."""
+    return conn.execute(
+        sa.select(request_keys.c.answer).where(request_keys.c.key == key)
+    ).scalar()
+
+
+def record(conn: Connection, key: str, said: Any, *, now: datetime) -> None:
+    """Remember the answer of a key."""
+    conn.execute(sa.insert(request_keys).values(key=key, at=now, answer=said))
+
+
+def forget(conn: Connection, *, before: datetime) -> None:
+    """Drop keys older than any client retries."""
+    conn.execute(sa.delete(request_keys).where(request_keys.c.at < before))

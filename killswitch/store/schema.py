@@ -1,0 +1,558 @@
+"""
+The tables, one schema for SQLite and PostgreSQL.
+
+Invariants, each held by the database itself and not only by code:
+    A delivery changes state only along ``TRANSITIONS`` (a trigger refuses everything else).
+    At most one open cause per (kind, ref) (partial unique index).
+    Audit rows are never changed or removed (trigger), except by closing the process's own file.
+    A delivery has at most one open attempt (partial unique index).
+
+Times are aware UTC; SQLite keeps them as fixed-width ISO 8601 text, which sorts like time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
+
+from killswitch.queue.states import TRANSITIONS, DeliveryState
+
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC instant: sortable text on SQLite, ``timestamptz`` on PostgreSQL."""
+
+    impl = sa.String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type of the database."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(sa.String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive times; they have no place in the store."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time can't be stored")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.strftime(_FORMAT)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give back an aware UTC instant."""
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return datetime.strptime(value, _FORMAT).replace(tzinfo=UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = sa.String(40)
+
+
+def _in(column: str, values: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(v) for v in values)})"
+
+
+# ---- facts about the store and the daemon -------------------------------------------------------
+# Keys: store_id, created_at, high_water (last trusted wall time), last_sight (last good sight),
+# incarnation (grows at every start), open_since (last resume, for the rolling hard cap).
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("key", sa.String(40), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+# ---- the pause ----------------------------------------------------------------------------------
+latch = sa.Table(
+    "latch",
+    metadata,
+    sa.Column("queue", sa.String(40), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("sealed_version", sa.Integer),
+    sa.Column("sealed_at", UtcDateTime),
+    sa.Column("paused_at", UtcDateTime),
+    sa.Column("resumed_at", UtcDateTime),
+    sa.Column("incident", ID),
+)
+
+causes = sa.Table(
+    "causes",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("queue", sa.String(40), nullable=False),
+    sa.Column("scope", sa.String(80), nullable=False, server_default="all"),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("ref", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", JSON, nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("opened_by", ID, nullable=False),
+    sa.Column("opened_version", sa.Integer, nullable=False),
+    sa.Column("review_at", UtcDateTime),
+    sa.Column("reviewed_at", UtcDateTime),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Column("closed_by", ID),
+    sa.Column("close_reason", sa.Text),
+    sa.Column("incident", ID),
+    sa.CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed_by_someone"),
+)
+sa.Index(
+    "uq_causes_open",
+    causes.c.queue,
+    causes.c.kind,
+    causes.c.ref,
+    unique=True,
+    sqlite_where=causes.c.closed_at.is_(None),
+    postgresql_where=causes.c.closed_at.is_(None),
+)
+
+# Request keys of pauses and of retried API calls: the same key has its effect once.
+request_keys = sa.Table(
+    "request_keys",
+    metadata,
+    sa.Column("key", sa.String(80), primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("answer", JSON, nullable=False),
+)
+
+# ---- people -------------------------------------------------------------------------------------
+people = sa.Table(
+    "people",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("login", sa.String(200), nullable=False, unique=True),
+    sa.Column("name", sa.String(200)),
+)
+
+# ---- the queue ----------------------------------------------------------------------------------
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("by", ID, nullable=False),
+    sa.Column("visible_at", UtcDateTime),
+)
+
+posts = sa.Table(
+    "posts",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("queue", sa.String(40), nullable=False),
+    sa.Column("key", sa.String(200)),
+    sa.Column("batch", ID, sa.ForeignKey("batches.id")),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("media", JSON, nullable=False),
+    sa.Column("link", sa.Text),
+    sa.Column("tags", JSON, nullable=False),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("author", ID, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("content_hash", sa.String(64), nullable=False),
+)
+sa.Index(
+    "uq_posts_key",
+    posts.c.queue,
+    posts.c.key,
+    unique=True,
+    sqlite_where=posts.c.key.isnot(None),
+    postgresql_where=posts.c.key.isnot(None),
+)
+
+transitions = sa.Table(
+    "transitions",
+    metadata,
+    sa.Column("old", sa.String(20), primary_key=True),
+    sa.Column("new", sa.String(20), primary_key=True),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("post", ID, sa.ForeignKey("posts.id"), nullable=False),
+    sa.Column("batch", ID, sa.ForeignKey("batches.id")),
+    sa.Column("queue", sa.String(40), nullable=False),
+    sa.Column("channel", sa.String(100), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("zone", sa.String(60), nullable=False),
+    sa.Column("wall", sa.String(20), nullable=False),
+    # When the sweep looks at it next: due_at, or later after a failed try.
+    sa.Column("next_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("approved_hash", sa.String(64)),
+    sa.Column("approved_by", ID),
+    sa.Column("confirm_from", UtcDateTime),
+    sa.Column("confirmed_at", UtcDateTime),
+    # Decided posts pass the lead window of the resume that carried them out.
+    sa.Column("passes_lead", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.Integer),
+    sa.Column("lease_until_s", sa.Float),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("remote_id", sa.Text),
+    sa.Column("remote_url", sa.Text),
+    sa.Column("sent_at", UtcDateTime),
+    sa.Column("problem", sa.Text),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint(_in("state", [s.value for s in DeliveryState]), name="known_state"),
+)
+sa.Index("ix_deliveries_sweep", deliveries.c.state, deliveries.c.next_at)
+sa.Index("ix_deliveries_channel_due", deliveries.c.channel, deliveries.c.due_at)
+sa.Index("ix_deliveries_channel_sent", deliveries.c.channel, deliveries.c.sent_at)
+sa.Index("ix_deliveries_post", deliveries.c.post)
+sa.Index(
+    "ix_deliveries_expires",
+    deliveries.c.expires_at,
+    sqlite_where=deliveries.c.expires_at.isnot(None),
+    postgresql_where=deliveries.c.expires_at.isnot(None),
+)
+sa.Index("ix_deliveries_state_due", deliveries.c.state, deliveries.c.due_at)
+
+# Why a delivery is held; held = at least one row that is not lifted.
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("delivery", ID, sa.ForeignKey("deliveries.id"), primary_key=True),
+    sa.Column("kind", sa.String(10), primary_key=True),
+    sa.Column("ref", sa.String(200), primary_key=True),
+    sa.Column("words", JSON, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("by", ID, nullable=False),
+    sa.Column("lifted_at", UtcDateTime),
+    sa.CheckConstraint(
+        _in("kind", ["pause", "lead", "clash", "late", "horizon", "human"]), name="known_kind"
+    ),
+)
+
+sa.Index("ix_holds_ref", holds.c.ref)
+
+# What a human decided about a held delivery during a pause; the resume carries it out.
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("delivery", ID, sa.ForeignKey("deliveries.id"), primary_key=True),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("due_at", UtcDateTime),
+    sa.Column("wall", sa.String(20)),
+    sa.Column("zone", sa.String(60)),
+    sa.Column("post_change", JSON),
+    sa.Column("reason", sa.Text),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("by", ID, nullable=False),
+    sa.CheckConstraint(
+        _in("kind", ["release", "move", "edit", "skip", "keep"]), name="known_kind"
+    ),
+)
+
+# Every try, written before the socket is opened.
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("delivery", ID, sa.ForeignKey("deliveries.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("incarnation", sa.Integer, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("request_hash", sa.String(64), nullable=False),
+    sa.Column("intent_at", UtcDateTime, nullable=False),
+    sa.Column("deadline_s", sa.Float, nullable=False),
+    sa.Column("outcome", sa.String(20), nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.Column("ended_at", UtcDateTime),
+    sa.CheckConstraint(
+        _in("outcome", ["open", "accepted", "refused", "aborted_unsent", "unsent", "unknown"]),
+        name="known_outcome",
+    ),
+)
+sa.Index("ix_attempts_delivery", attempts.c.delivery)
+sa.Index("ix_attempts_intent", attempts.c.intent_at)
+sa.Index(
+    "uq_attempts_open",
+    attempts.c.delivery,
+    unique=True,
+    sqlite_where=attempts.c.outcome == "open",
+    postgresql_where=attempts.c.outcome == "open",
+)
+# The hard cap counts attempts of a channel's rolling hour; a channel waits after a 401 or 429.
+channel_state = sa.Table(
+    "channel_state",
+    metadata,
+    sa.Column("channel", sa.String(100), primary_key=True),
+    sa.Column("waits_until", UtcDateTime),
+    sa.Column("why", sa.Text),
+)
+
+# ---- the news -----------------------------------------------------------------------------------
+feeds = sa.Table(
+    "feeds",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("first_poll_at", UtcDateTime),
+    sa.Column("last_poll_at", UtcDateTime),
+    sa.Column("last_good_at", UtcDateTime),
+    # The last good poll whose items are all graded: what sight counts from.
+    sa.Column("graded_at", UtcDateTime),
+    sa.Column("newest_item_at", UtcDateTime),
+    sa.Column("etag", sa.Text),
+    sa.Column("last_modified", sa.Text),
+    sa.Column("body_hash", sa.String(64)),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("problem", sa.Text),
+    sa.Column("next_poll_at", UtcDateTime),
+    sa.Column("backoff_until", UtcDateTime),
+    sa.Column("ttl_s", sa.Float),
+)
+
+items = sa.Table(
+    "items",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("feed", sa.String(200), nullable=False),
+    sa.Column("guid", sa.String(64), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("lang", sa.String(20)),
+    sa.Column("published", UtcDateTime),
+    sa.Column("first_seen", UtcDateTime, nullable=False),
+    # Silent: read while a feed was primed; recorded, never graded.
+    sa.Column("silent", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("graded", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("grade", sa.String(10)),
+    sa.Column("signal", JSON),
+    sa.Column("story", ID),
+    sa.UniqueConstraint("feed", "guid"),
+)
+sa.Index(
+    "ix_items_ungraded",
+    items.c.first_seen,
+    sqlite_where=sa.and_(items.c.graded == sa.false(), items.c.silent == sa.false()),
+    postgresql_where=sa.and_(items.c.graded == sa.false(), items.c.silent == sa.false()),
+)
+sa.Index("ix_items_feed_seen", items.c.feed, items.c.first_seen)
+sa.Index("ix_items_story", items.c.story, items.c.first_seen)
+
+stories = sa.Table(
+    "stories",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("first_item_at", UtcDateTime, nullable=False),
+    sa.Column("last_item_at", UtcDateTime, nullable=False),
+    sa.Column("unconfirmed_at", UtcDateTime),
+    sa.Column("tripped_at", UtcDateTime),
+    sa.Column("body", JSON, nullable=False),
+)
+sa.Index("ix_stories_last", stories.c.last_item_at)
+
+# ---- people are told ----------------------------------------------------------------------------
+# One notice = one thing to say; the text is written when it is sent, so that it is true then.
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("kind", sa.String(30), nullable=False),
+    sa.Column("ref", sa.String(200), nullable=False),
+    sa.Column("facts", JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("escalates", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("loud", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("level", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_at", UtcDateTime),
+    sa.Column("first_accepted_at", UtcDateTime),
+    sa.Column("acked_at", UtcDateTime),
+    sa.Column("acked_by", ID),
+    sa.Column("done_at", UtcDateTime),
+)
+sa.Index("ix_notices_next", notices.c.next_at)
+
+# One row an address and round of a notice.
+tellings = sa.Table(
+    "tellings",
+    metadata,
+    sa.Column("notice", ID, sa.ForeignKey("notices.id"), primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    # Which address: list number and position, never the address itself (it holds secrets).
+    sa.Column("address", sa.String(40), primary_key=True),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_at", UtcDateTime),
+    sa.Column("accepted_at", UtcDateTime),
+    sa.Column("problem", sa.Text),
+)
+sa.Index("ix_tellings_next", tellings.c.next_at)
+
+relay_runs = sa.Table(
+    "relay_runs",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("relay", sa.String(100), nullable=False),
+    sa.Column("event", sa.String(20), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_at", UtcDateTime),
+    sa.Column("reached_at", UtcDateTime),
+    sa.Column("problem", sa.Text),
+)
+sa.Index("ix_relay_runs_next", relay_runs.c.next_at)
+
+# ---- incidents ----------------------------------------------------------------------------------
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("story", ID),
+    sa.Column("first_headline_at", UtcDateTime),
+    sa.Column("detected_at", UtcDateTime),
+    sa.Column("tripped_at", UtcDateTime, nullable=False),
+    sa.Column("accepted_at", UtcDateTime),
+    sa.Column("sealed_at", UtcDateTime),
+    sa.Column("noticed_at", UtcDateTime),
+    sa.Column("acked_at", UtcDateTime),
+    sa.Column("acked_by", ID),
+    sa.Column("resumed_at", UtcDateTime),
+    sa.Column("resumed_by", ID),
+    sa.Column("resume_reason", sa.Text),
+    sa.Column("outcome", sa.String(20)),
+)
+sa.Index("ix_incidents_tripped", incidents.c.tripped_at)
+
+# ---- the audit chain ----------------------------------------------------------------------------
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("actor", ID, nullable=False),
+    sa.Column("event", sa.String(60), nullable=False),
+    sa.Column("subject", sa.String(200), nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("prev", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+sa.Index("ix_audit_subject", audit.c.subject)
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+SQLITE_TRIGGERS = (
+    """CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries
+    WHEN OLD.state <> NEW.state AND NOT EXISTS
+      (SELECT 1 FROM transitions WHERE old = OLD.state AND new = NEW.state)
+    BEGIN SELECT RAISE(ABORT, 'delivery transition refused'); END""",
+    """CREATE TRIGGER deliveries_birth BEFORE INSERT ON deliveries
+    WHEN NEW.state NOT IN ('draft', 'awaiting_approval', 'scheduled', 'held')
+    BEGIN SELECT RAISE(ABORT, 'delivery transition refused'); END""",
+    """CREATE TRIGGER deliveries_stay BEFORE DELETE ON deliveries
+    WHEN NOT EXISTS (SELECT 1 FROM batches WHERE id = OLD.batch AND visible_at IS NULL)
+    BEGIN SELECT RAISE(ABORT, 'a delivery is never removed'); END""",
+    """CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append only'); END""",
+    """CREATE TRIGGER audit_kept BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append only'); END""",
+    """CREATE TRIGGER causes_stay BEFORE DELETE ON causes
+    BEGIN SELECT RAISE(ABORT, 'a cause is closed, never removed'); END""",
+    """CREATE TRIGGER causes_stay_closed BEFORE UPDATE OF closed_at ON causes
+    WHEN OLD.closed_at IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'a closed cause stays closed'); END""",
+    """CREATE TRIGGER latch_forward BEFORE UPDATE OF version ON latch
+    WHEN NEW.version < OLD.version
+    BEGIN SELECT RAISE(ABORT, 'the latch version never goes back'); END""",
+)
+
+_PG_RAISE = """CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN {body} END $$"""
+
+POSTGRESQL_TRIGGERS = (
+    _PG_RAISE.format(
+        name="ks_deliveries_transition",
+        body="""IF OLD.state <> NEW.state AND NOT EXISTS
+          (SELECT 1 FROM transitions WHERE old = OLD.state AND new = NEW.state)
+          THEN RAISE EXCEPTION 'delivery transition refused'; END IF; RETURN NEW;""",
+    ),
+    """CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries
+    FOR EACH ROW EXECUTE FUNCTION ks_deliveries_transition()""",
+    _PG_RAISE.format(
+        name="ks_deliveries_birth",
+        body="""IF NEW.state NOT IN ('draft', 'awaiting_approval', 'scheduled', 'held')
+          THEN RAISE EXCEPTION 'delivery transition refused'; END IF; RETURN NEW;""",
+    ),
+    """CREATE TRIGGER deliveries_birth BEFORE INSERT ON deliveries
+    FOR EACH ROW EXECUTE FUNCTION ks_deliveries_birth()""",
+    _PG_RAISE.format(
+        name="ks_deliveries_stay",
+        body="""IF NOT EXISTS
+          (SELECT 1 FROM batches WHERE id = OLD.batch AND visible_at IS NULL)
+          THEN RAISE EXCEPTION 'a delivery is never removed'; END IF; RETURN OLD;""",
+    ),
+    """CREATE TRIGGER deliveries_stay BEFORE DELETE ON deliveries
+    FOR EACH ROW EXECUTE FUNCTION ks_deliveries_stay()""",
+    _PG_RAISE.format(
+        name="ks_audit_append_only",
+        body="RAISE EXCEPTION 'the audit trail is append only';",
+    ),
+    """CREATE TRIGGER audit_unchanged BEFORE UPDATE OR DELETE ON audit
+    FOR EACH ROW EXECUTE FUNCTION ks_audit_append_only()""",
+    _PG_RAISE.format(
+        name="ks_causes_stay",
+        body="RAISE EXCEPTION 'a cause is closed, never removed';",
+    ),
+    """CREATE TRIGGER causes_stay BEFORE DELETE ON causes
+    FOR EACH ROW EXECUTE FUNCTION ks_causes_stay()""",
+    _PG_RAISE.format(
+        name="ks_causes_stay_closed",
+        body="""IF OLD.closed_at IS NOT NULL
+          THEN RAISE EXCEPTION 'a closed cause stays closed'; END IF; RETURN NEW;""",
+    ),
+    """CREATE TRIGGER causes_stay_closed BEFORE UPDATE OF closed_at ON causes
+    FOR EACH ROW EXECUTE FUNCTION ks_causes_stay_closed()""",
+    _PG_RAISE.format(
+        name="ks_latch_forward",
+        body="""IF NEW.version < OLD.version
+          THEN RAISE EXCEPTION 'the latch version never goes back'; END IF; RETURN NEW;""",
+    ),
+    """CREATE TRIGGER latch_forward BEFORE UPDATE OF version ON latch
+    FOR EACH ROW EXECUTE FUNCTION ks_latch_forward()""",
+)
+
+
+def triggers(dialect: str) -> tuple[str, ...]:
+    """Return the guard triggers of a database, in the order to create them."""
+    return POSTGRESQL_TRIGGERS if dialect == "postgresql" else SQLITE_TRIGGERS
+
+
+def transition_rows() -> list[dict[str, str]]:
+    """Return the allowed transitions as rows of ``transitions``."""
+    return [{"old": old.value, "new": new.value} for old, news in TRANSITIONS.items() for new in sorted(news)]

@@ -1,0 +1,128 @@
+"""
+The trip: the act that opens a cause.
+
+Everything that a pause sets going stands in this one transaction: the cause, the new version,
+claimed deliveries taken back, decisions of people that the event touches made void, the incident,
+the notice. The caller's transaction may hold more (the graded items and the story), so that there
+is either all of it or nothing (crash point C16).
+
+Invariant: a trip is never refused. The same (kind, ref) while one is open only adds evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from killswitch.latch import FROM_NEWS, Cause, CauseKind
+from killswitch.queue.states import DeliveryState
+from killswitch.store import deliveries, facts, incidents, notices
+from killswitch.store import latch as latch_store
+from killswitch.store.audit import MACHINE
+from killswitch.store.deliveries import Delivery
+from killswitch.store.latch import NewCause
+from killswitch.store.engine import Connection
+
+CLASH_SCAN = "clash_scan:"
+# Causes that a person opens by hand; they know already, so nobody is woken.
+_BY_HAND = frozenset({CauseKind.MANUAL, CauseKind.FLAG})
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a trip must know of the story behind it."""
+
+    id: str
+    title: str
+    first_headline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tripped:
+    """
+    What a trip came to.
+
+    Attributes:
+        cause: The open cause.
+        new: False where the same cause was open already.
+        version: The latch version now.
+        on_wire: Deliveries whose request may be on its way this instant.
+    """
+
+    cause: Cause
+    new: bool
+    version: int
+    on_wire: tuple[Delivery, ...]
+
+
+def trip(
+    conn: Connection, new: NewCause, *, now: datetime, story: Story | None = None
+) -> Tripped:
+    """
+    Open a cause (or add to it) inside the caller's write transaction.
+
+    Args:
+        conn: A write transaction; its commit is the acceptance of the pause.
+        new: The cause.
+        now: Aware UTC.
+        story: The story behind it, for the incident and the search for clashes.
+    """
+    locked = latch_store.lock(conn)
+    incident = locked.incident or _begin_incident(conn, new, story, now)
+    cause, is_new = latch_store.open_cause(conn, locked, new, incident=incident, now=now)
+    on_wire = tuple(deliveries.in_state(conn, DeliveryState.SENDING))
+    if not is_new:
+        return Tripped(cause, new=False, version=locked.version, on_wire=on_wire)
+    if story is not None:
+        _note_story(conn, incident, story, now)
+    _take_back_claimed(conn, new, now)
+    notices.add_notice(
+        conn, kind=_notice_kind(new), ref=cause.id, facts=_notice_facts(new, on_wire),
+        escalates=new.kind not in _BY_HAND, loud=True, now=now,
+    )
+    return Tripped(cause, new=True, version=cause.version, on_wire=on_wire)
+
+
+def _begin_incident(
+    conn: Connection, new: NewCause, story: Story | None, now: datetime
+) -> str:
+    return incidents.begin(
+        conn, title=story.title if story else new.reason, kind=new.kind.value,
+        story=story.id if story else None,
+        first_headline_at=story.first_headline_at if story else None,
+        detected_at=now if new.by == MACHINE else None, now=now,
+    )
+
+
+def _note_story(conn: Connection, incident: str, story: Story, now: datetime) -> None:
+    incidents.name_story(
+        conn, incident, title=story.title, story=story.id,
+        first_headline_at=story.first_headline_at, detected_at=now,
+    )
+    # The search through the whole queue takes longer than a trip may: the sweep does it.
+    facts.put(conn, CLASH_SCAN + story.id, "")
+
+
+def _take_back_claimed(conn: Connection, new: NewCause, now: datetime) -> None:
+    for one in deliveries.in_state(conn, DeliveryState.CLAIMED):
+        deliveries.move(
+            conn, one, DeliveryState.SCHEDULED, why=f"paused: {new.kind.value}", now=now,
+            values=deliveries.unclaimed(one),
+        )
+
+
+def _notice_kind(new: NewCause) -> str:
+    return "blind" if new.kind is CauseKind.BLIND else "paused"
+
+
+def _notice_facts(new: NewCause, on_wire: tuple[Delivery, ...]) -> Mapping[str, Any]:
+    return {
+        "cause": new.kind.value,
+        "reason": new.reason,
+        "by": new.by,
+        "from_news": new.kind in FROM_NEWS,
+        "evidence": list(new.evidence)[:5],
+        "on_wire": [{"id": d.id, "channel": d.channel, "text": d.content.text} for d in on_wire],
+    }

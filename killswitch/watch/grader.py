@@ -1,0 +1,269 @@
+"""
+Grade what was read: item -> signal -> story -> trip, one transaction a batch.
+
+Invariants:
+    A story's cause is committed with the grades of the items that made it, or neither is.
+    What is held in memory (the story book) is only a copy: after a failed commit it is read anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from killswitch.clock import Clock
+from killswitch.failpoints import passing
+from killswitch.latch import CauseKind, InhibitKind, Inhibits
+from killswitch.news.grade import Detector
+from killswitch.news.item import Item, Signal
+from killswitch.news.policy import DetectPolicy
+from killswitch.news.story import Observation, Story, StoryBook, Verdict
+from killswitch.store import news, notices
+from killswitch.store.engine import Store
+from killswitch.store.ids import new_id
+from killswitch.store.latch import NewCause
+from killswitch.trip import Story as TripStory
+from killswitch.trip import trip
+from killswitch.watch.watcher import Feed
+from killswitch.wire import z_time
+
+_log = structlog.get_logger(__name__)
+
+# Items a transaction: with 100 it stays far below the 50 ms that any transaction may last.
+BATCH = 100
+_EVIDENCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What one batch came to."""
+
+    items: int = 0
+    tripped: tuple[str, ...] = ()
+
+
+class Grader:
+    """The detector at work on the store."""
+
+    def __init__(  # noqa: PLR0913 - wiring, all named
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        detector: Detector,
+        policy: DetectPolicy,
+        feeds: Sequence[Feed],
+        inhibits: Inhibits,
+        rehearsal: bool,
+        on_trip: Callable[[], None],
+    ) -> None:
+        """Grade with ``detector``; call ``on_trip`` after a pause was committed."""
+        self._store = store
+        self._clock = clock
+        self._detector = detector
+        self._policy = policy
+        self._feeds = {feed.name: feed for feed in feeds}
+        self._inhibits = inhibits
+        self._rehearsal = rehearsal
+        self._on_trip = on_trip
+        self._lock = threading.Lock()
+        self._book: StoryBook | None = None
+
+    def drain(self) -> int:
+        """Grade all that waits; return how many items that was."""
+        total = 0
+        while done := self.batch().items:
+            total += done
+        return total
+
+    def batch(self) -> Graded:
+        """Grade one batch in one transaction."""
+        with self._lock:
+            now = self._clock.now()
+            with self._store.read() as conn:
+                rows = news.ungraded(conn, limit=BATCH)
+            if not rows:
+                return Graded()
+            try:
+                graded = self._grade(rows, now)
+            except BaseException:
+                # The book has seen what the store has not: read it anew before the next batch.
+                self._book = None
+                raise
+        if graded.tripped:
+            self._on_trip()
+        return graded
+
+    def forget(self) -> None:
+        """Read the story book anew at the next batch (a human muted or dismissed a story)."""
+        with self._lock:
+            self._book = None
+
+    def refresh_unconfirmed(self, now: datetime) -> None:
+        """Lift the waits that are over; open those that the store knows of (after a start)."""
+        with self._lock:
+            known = set(self._inhibits.refs(InhibitKind.UNCONFIRMED))
+            for story in self._open_book(now).stories():
+                self._wait_for(story, now, known)
+            for ref in known:
+                self._inhibits.lift(InhibitKind.UNCONFIRMED, ref=ref)
+
+    def _wait_for(self, story: Story, now: datetime, known: set[str]) -> None:
+        since = story.unconfirmed_at
+        waits = since is not None and now < since + self._policy.unconfirmed
+        if waits and story.state == "unconfirmed" and not self._rehearsal:
+            known.discard(story.id)
+            reason = f"one outlet reports: {story.title}"
+            self._inhibits.open(InhibitKind.UNCONFIRMED, reason, now=now, ref=story.id)
+
+    def _grade(self, rows: Sequence[Any], now: datetime) -> Graded:
+        book = self._open_book(now)
+        grades: list[Mapping[str, Any]] = []
+        changed: dict[str, Story] = {}
+        verdicts: list[Observation] = []
+        for row in rows:
+            item = self._item(row)
+            signal = self._detector.grade(item)
+            seen = book.observe(item, signal, now)
+            if seen is not None:
+                changed[seen.story.id] = seen.story
+                verdicts.append(seen)
+            grades.append(_grade_row(row, signal, seen))
+        tripped = self._write(grades, changed, verdicts, now)
+        passing("grade.after_commit")
+        for seen in verdicts:
+            self._wait_for(seen.story, now, set())
+        return Graded(len(rows), tripped)
+
+    def _write(
+        self,
+        grades: Sequence[Mapping[str, Any]],
+        changed: Mapping[str, Story],
+        verdicts: Sequence[Observation],
+        now: datetime,
+    ) -> tuple[str, ...]:
+        tripped = []
+        with self._store.write() as conn:
+            for seen in verdicts:
+                if seen.verdict in {Verdict.TRIP, Verdict.WORSENING, Verdict.EVIDENCE}:
+                    tripped += self._trip(conn, seen, now)
+            news.write_grades(conn, grades)
+            news.save_stories(conn, (_story_row(story) for story in changed.values()))
+            news.mark_graded(conn)
+            passing("grade.before_commit")
+        for story_id in tripped:
+            _log.warning("story.tripped", story=story_id, title=changed[story_id].title)
+        return tuple(tripped)
+
+    def _trip(self, conn: Any, seen: Observation, now: datetime) -> list[str]:
+        story = seen.story
+        if seen.verdict is Verdict.EVIDENCE:
+            if self._rehearsal or not is_open(conn, story.id):
+                return []
+        elif self._rehearsal:
+            notices.add_notice(
+                conn,
+                kind="rehearsal",
+                ref=story.id,
+                escalates=False,
+                loud=False,
+                now=now,
+                facts={"reason": _reason(seen), "evidence": evidence(story)},
+            )
+            return []
+        # A worsening is a cause of its own: it must be seen even while the first one is open.
+        ref = story.id if seen.verdict is not Verdict.WORSENING else f"{story.id}:{now:%Y%m%d%H%M}"
+        new = NewCause(CauseKind.STORY, ref, _reason(seen), evidence=evidence(story))
+        done = trip(conn, new, now=now, story=TripStory(story.id, story.title, story.first_item_at))
+        return [story.id] if done.new else []
+
+    def _open_book(self, now: datetime) -> StoryBook:
+        if self._book is None:
+            since = now - self._policy.mute_max - timedelta(days=1)
+            with self._store.read() as conn:
+                rows = news.recent_stories(conn, since=since)
+            stories = [Story.from_json(row.body) for row in rows]
+            self._book = StoryBook(self._policy, new_id=lambda: new_id("s"), stories=stories)
+        self._book.prune(now)
+        return self._book
+
+    def _item(self, row: Any) -> Item:
+        feed = self._feeds.get(row.feed)
+        return Item(
+            id=row.id,
+            title=row.title,
+            summary=row.summary,
+            outlet=feed.outlet if feed else row.feed,
+            group=feed.group if feed else "",
+            lang=row.lang,
+            country=feed.country if feed else None,
+            url=row.url,
+            published=row.published,
+            first_seen=row.first_seen,
+            aggregator=feed is not None and feed.kind == "aggregator",
+            trusted=feed is not None and feed.trusted,
+            alert=feed is not None and feed.kind == "alert",
+        )
+
+
+def is_open(conn: Any, story_id: str) -> bool:
+    """Say whether the story is an open cause of the pause."""
+    from killswitch.store import latch as latch_store  # noqa: PLC0415 - named like the rules
+
+    causes = latch_store.read(conn).causes
+    return any(c.kind is CauseKind.STORY and c.ref == story_id for c in causes)
+
+
+def evidence(story: Story) -> list[dict[str, Any]]:
+    """Return a story's first headlines, one an outlet first, as people are shown them."""
+    seen: set[str] = set()
+    first, more = [], []
+    for member in story.members:
+        entry = {
+            "title": member.title,
+            "outlet": member.outlet,
+            "url": member.url,
+            "at": z_time(member.at),
+        }
+        (more if member.outlet in seen else first).append(entry)
+        seen.add(member.outlet)
+    return (first + more)[:_EVIDENCE]
+
+
+def _reason(seen: Observation) -> str:
+    return f"{seen.story.title} ({seen.why})" if seen.why else seen.story.title
+
+
+def _grade_row(row: Any, signal: Signal, seen: Observation | None) -> dict[str, Any]:
+    return {
+        "key": row.id,
+        "grade": signal.grade.value,
+        "signal": {
+            "score": signal.score,
+            "category": signal.category,
+            "terms": list(signal.terms),
+            "toll": signal.toll,
+            "names": list(signal.names),
+            "places": list(signal.places),
+            "why": signal.why,
+        },
+        "story": seen.story.id if seen else None,
+    }
+
+
+def _story_row(story: Story) -> dict[str, Any]:
+    return {
+        "id": story.id,
+        "title": story.title,
+        "state": str(story.state),
+        "first_item_at": story.first_item_at,
+        "last_item_at": story.last_item_at,
+        "unconfirmed_at": story.unconfirmed_at,
+        "tripped_at": story.tripped_at,
+        "body": story.to_json(),
+    }

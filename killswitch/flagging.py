@@ -13,8 +13,8 @@ from killswitch.flags import FlagDir, FlagState
 from killswitch.latch import CauseKind
 from killswitch.store import people, request_keys
 from killswitch.store.audit import MACHINE
-from killswitch.store.latch import NewCause, was_opened
 from killswitch.store.engine import Connection
+from killswitch.store.latch import NewCause, was_opened
 from killswitch.trip import Tripped, trip
 
 # The cause of a directory that is missing or can't be read.

@@ -125,7 +125,7 @@ class FlagDir:
             return FlagState(readable=False, missing=False, entries=(), problem=problem)
         return FlagState(readable=True, missing=False, entries=entries)
 
-    def write(self, reason: str, *, key: str, by: str, at: datetime) -> str:
+    def write(self, reason: str, key: str, by: str, *, at: datetime | None = None) -> str:
         """
         Ask for a pause; durable when this returns.
 
@@ -133,7 +133,7 @@ class FlagDir:
             reason: What people read.
             key: Request key: the same key twice is one flag, and one cause.
             by: Who asks.
-            at: Aware instant of the press.
+            at: Aware instant of the press; without it the time of the file tells.
 
         Returns:
             The name of the flag.
@@ -307,10 +307,11 @@ def _name_for(key: str) -> str:
     return f"pause-{plain}"
 
 
-def _content(reason: str, *, key: str, by: str, at: datetime) -> bytes:
+def _content(reason: str, *, key: str, by: str, at: datetime | None) -> bytes:
     """Write the note; a reason that is too long is cut so that the JSON stays whole."""
-    when = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    fields = {"key": key, "by": by[:200], "at": when}
+    fields = {"key": key[:_KEY_LENGTH], "by": by[:200]}
+    if at is not None:
+        fields["at"] = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     room = NOTE_BYTES - len(json.dumps(fields)) - len(', "reason": ""\n')
     cut = reason
     while len(json.dumps(cut)) - 2 > room:

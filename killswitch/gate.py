@@ -29,8 +29,8 @@ from killswitch.channels.frame import Channel, Outcome, Request
 from killswitch.clock import Clock
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
-from killswitch.flags import FlagDir
 from killswitch.flagging import flag_causes
+from killswitch.flags import FlagDir
 from killswitch.latch import CauseKind, Inhibits
 from killswitch.outcome import Passage, record_outcome
 from killswitch.queue import rules
@@ -77,7 +77,7 @@ class _Closed:
 class Gate:
     """The door of one daemon (one incarnation of it)."""
 
-    def __init__(  # noqa: PLR0913 - the door is handed everything that it may look at
+    def __init__(
         self,
         store: Store,
         *,
@@ -124,7 +124,7 @@ class Gate:
         Raises:
             TransientError: The store failed before the intent was written; nothing was sent.
         """
-        intent = self._intend(delivery_id, fence)
+        intent = self._intend(delivery_id, fence, whole=self._is_whole(delivery_id))
         if isinstance(intent, _Closed):
             return intent.passage
         passing("gate.after_intent")
@@ -139,14 +139,20 @@ class Gate:
 
     # -- 1: the intent ---------------------------------------------------------------------------
 
-    def _intend(self, delivery_id: str, fence: int) -> Intent | _Closed:
+    def _is_whole(self, delivery_id: str) -> bool:
+        """Look at the media outside any transaction: hashing a film takes seconds."""
+        with self._store.read() as conn:
+            one = deliveries.get(conn, delivery_id)
+        return one is not None and self._content_is_whole(one)
+
+    def _intend(self, delivery_id: str, fence: int, *, whole: bool) -> Intent | _Closed:
         now = self._clock.now()
         with self._store.write() as conn:
             paused = latch_store.lock(conn, share=True).paused
             one = deliveries.get(conn, delivery_id, lock=True)
             if one is None or not self._is_ours(one, fence):
                 return _Closed(Passage.NOT_NOW, "the claim is not ours any more")
-            closed = self._why_shut(conn, one, paused=paused, now=now)
+            closed = self._why_shut(conn, one, paused=paused, whole=whole, now=now)
             if closed is None:
                 return self._write_intent(conn, one, now)
             self._put_back(conn, one, closed, now)
@@ -159,7 +165,7 @@ class Gate:
         return mine and one.channel in self._channels
 
     def _why_shut(
-        self, conn: Connection, one: Delivery, *, paused: bool, now: datetime
+        self, conn: Connection, one: Delivery, *, paused: bool, whole: bool, now: datetime
     ) -> _Closed | None:
         limits = self._limits[one.channel]
         if paused:
@@ -174,7 +180,7 @@ class Gate:
             return _Closed(Passage.NOT_NOW, "not due yet")
         if rules.is_late(one.due_at, late_after=limits.late_after, now=now):
             return _Closed(Passage.HELD, "late")
-        if one.approved_hash != one.content.hash() or not self._content_is_whole(one):
+        if one.approved_hash != one.content.hash() or not whole:
             return _Closed(Passage.HELD, "changed since it was approved")
         return self._why_no_budget(conn, one, limits, now)
 
@@ -200,11 +206,21 @@ class Gate:
     def _write_intent(self, conn: Connection, one: Delivery, now: datetime) -> Intent:
         request = Request(one.id, one.key, one.channel, one.content, one.due_at)
         attempt = attempts.open_attempt(
-            conn, delivery=one.id, incarnation=self._incarnation, fence=one.fence,
-            request_hash=_hash(one), deadline_s=self._clock.boot_s() + T_SEND_S, now=now,
+            conn,
+            delivery=one.id,
+            incarnation=self._incarnation,
+            fence=one.fence,
+            request_hash=_hash(one),
+            deadline_s=self._clock.boot_s() + T_SEND_S,
+            now=now,
         )
         deliveries.move(
-            conn, one, _S.SENDING, why="due", now=now, values={"tries": one.tries + 1},
+            conn,
+            one,
+            _S.SENDING,
+            why="due",
+            now=now,
+            values={"tries": one.tries + 1},
         )
         return Intent(replace(one, state=_S.SENDING, tries=one.tries + 1), attempt, request)
 
@@ -217,9 +233,18 @@ class Gate:
             back = replace(one, state=_S.SCHEDULED)
             deliveries.hold(conn, back, kind, ref=closed.why, why=closed.why, now=now)
             notices.add_notice(
-                conn, kind="held_late", ref=one.id, escalates=False, loud=False, now=now,
-                facts={"delivery": one.id, "channel": one.channel, "text": one.content.text,
-                       "why": closed.why},
+                conn,
+                kind="held_late",
+                ref=one.id,
+                escalates=False,
+                loud=False,
+                now=now,
+                facts={
+                    "delivery": one.id,
+                    "channel": one.channel,
+                    "text": one.content.text,
+                    "why": closed.why,
+                },
             )
 
     def _trip_rate(self, one: Delivery) -> None:
@@ -294,9 +319,7 @@ class Gate:
             one = deliveries.get(conn, intent.delivery.id, lock=True)
             if one is None or one.fence != intent.delivery.fence:
                 return Passage.UNCERTAIN
-            return record_outcome(
-                conn, one, attempt=intent.attempt, outcome=outcome, now=now
-            )
+            return record_outcome(conn, one, attempt=intent.attempt, outcome=outcome, now=now)
 
 
 def _hash(one: Delivery) -> str:

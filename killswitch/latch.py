@@ -109,7 +109,7 @@ class Inhibits:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self, kind: InhibitKind, reason: str, *, now: datetime, ref: str = "") -> bool:
-        """Stop sending for this reason; say whether it is a new one (else only its words change)."""
+        """Stop sending for this reason; say whether it is new (else only its words change)."""
         with self._lock:
             known = self._open.get((kind, ref))
             since = known.since if known else now

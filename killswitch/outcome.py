@@ -65,8 +65,12 @@ def record_outcome(
 
 def _sent(conn: Connection, one: Delivery, outcome: Outcome, now: datetime) -> Passage:
     values = {
-        "remote_id": outcome.remote_id, "remote_url": outcome.remote_url, "sent_at": now,
-        "problem": None, "owner": None, "lease_until_s": None,
+        "remote_id": outcome.remote_id,
+        "remote_url": outcome.remote_url,
+        "sent_at": now,
+        "problem": None,
+        "owner": None,
+        "lease_until_s": None,
     }
     deliveries.move(conn, one, _S.SENT, why=outcome.detail, now=now, values=values)
     return Passage.SENT
@@ -115,12 +119,28 @@ def _back_to_human(conn: Connection, one: Delivery, why: str, now: datetime) -> 
     return Passage.HELD
 
 
-def _tell(  # noqa: PLR0913 - one private call with keywords beats a value made for it
-    conn: Connection, kind: str, one: Delivery, why: str, *, loud: bool, now: datetime,
+def _tell(
+    conn: Connection,
+    kind: str,
+    one: Delivery,
+    why: str,
+    *,
+    loud: bool,
+    now: datetime,
     ref: str | None = None,
 ) -> None:
     notices.add_notice(
-        conn, kind=kind, ref=ref or one.id, escalates=False, loud=loud, now=now,
-        facts={"delivery": one.id, "channel": one.channel, "text": one.content.text, "why": why,
-               "author": one.author},
+        conn,
+        kind=kind,
+        ref=ref or one.id,
+        escalates=False,
+        loud=loud,
+        now=now,
+        facts={
+            "delivery": one.id,
+            "channel": one.channel,
+            "text": one.content.text,
+            "why": why,
+            "author": one.author,
+        },
     )

@@ -22,8 +22,8 @@ from killswitch.store import deliveries, facts, incidents, notices
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import MACHINE
 from killswitch.store.deliveries import Delivery
-from killswitch.store.latch import NewCause
 from killswitch.store.engine import Connection
+from killswitch.store.latch import NewCause
 
 CLASH_SCAN = "clash_scan:"
 # Causes that a person opens by hand; they know already, so nobody is woken.
@@ -57,9 +57,7 @@ class Tripped:
     on_wire: tuple[Delivery, ...]
 
 
-def trip(
-    conn: Connection, new: NewCause, *, now: datetime, story: Story | None = None
-) -> Tripped:
+def trip(conn: Connection, new: NewCause, *, now: datetime, story: Story | None = None) -> Tripped:
     """
     Open a cause (or add to it) inside the caller's write transaction.
 
@@ -79,27 +77,37 @@ def trip(
         _note_story(conn, incident, story, now)
     _take_back_claimed(conn, new, now)
     notices.add_notice(
-        conn, kind=_notice_kind(new), ref=cause.id, facts=_notice_facts(new, on_wire),
-        escalates=new.kind not in _BY_HAND, loud=True, now=now,
+        conn,
+        kind=_notice_kind(new),
+        ref=cause.id,
+        facts=_notice_facts(new, on_wire),
+        escalates=new.kind not in _BY_HAND,
+        loud=True,
+        now=now,
     )
     return Tripped(cause, new=True, version=cause.version, on_wire=on_wire)
 
 
-def _begin_incident(
-    conn: Connection, new: NewCause, story: Story | None, now: datetime
-) -> str:
+def _begin_incident(conn: Connection, new: NewCause, story: Story | None, now: datetime) -> str:
     return incidents.begin(
-        conn, title=story.title if story else new.reason, kind=new.kind.value,
+        conn,
+        title=story.title if story else new.reason,
+        kind=new.kind.value,
         story=story.id if story else None,
         first_headline_at=story.first_headline_at if story else None,
-        detected_at=now if new.by == MACHINE else None, now=now,
+        detected_at=now if new.by == MACHINE else None,
+        now=now,
     )
 
 
 def _note_story(conn: Connection, incident: str, story: Story, now: datetime) -> None:
     incidents.name_story(
-        conn, incident, title=story.title, story=story.id,
-        first_headline_at=story.first_headline_at, detected_at=now,
+        conn,
+        incident,
+        title=story.title,
+        story=story.id,
+        first_headline_at=story.first_headline_at,
+        detected_at=now,
     )
     # The search through the whole queue takes longer than a trip may: the sweep does it.
     facts.put(conn, CLASH_SCAN + story.id, "")
@@ -108,7 +116,11 @@ def _note_story(conn: Connection, incident: str, story: Story, now: datetime) ->
 def _take_back_claimed(conn: Connection, new: NewCause, now: datetime) -> None:
     for one in deliveries.in_state(conn, DeliveryState.CLAIMED):
         deliveries.move(
-            conn, one, DeliveryState.SCHEDULED, why=f"paused: {new.kind.value}", now=now,
+            conn,
+            one,
+            DeliveryState.SCHEDULED,
+            why=f"paused: {new.kind.value}",
+            now=now,
             values=deliveries.unclaimed(one),
         )
 

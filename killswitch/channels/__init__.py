@@ -1,0 +1,1 @@
+"""Networks: one module a network, and what their answers prove."""

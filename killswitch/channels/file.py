@@ -48,7 +48,8 @@ class FileChannel:
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         try:
             number = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW,
+                self._path,
+                os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW,
                 0o640,
             )
         except OSError as error:

@@ -19,9 +19,7 @@ _ACCOUNT = frozenset({401, 403})
 MAX_WAIT = timedelta(hours=1)
 
 
-def conclude(
-    status: int, *, retry_after: str | None, now: datetime, said: str = ""
-) -> Outcome:
+def conclude(status: int, *, retry_after: str | None, now: datetime, said: str = "") -> Outcome:
     """
     Say what a status other than success proves.
 

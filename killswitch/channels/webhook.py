@@ -69,8 +69,10 @@ class WebhookChannel:
             return Outcome(Ending.SENT, f"HTTP {answer.status}", remote_id=_remote_id(answer))
         said = answer.body[:_SAID_CHARS].decode("utf-8", "replace").strip()
         return conclude(
-            answer.status, retry_after=answer.headers.get("retry-after"),
-            now=self._clock.now(), said=said,
+            answer.status,
+            retry_after=answer.headers.get("retry-after"),
+            now=self._clock.now(),
+            said=said,
         )
 
     def probe(self, request: Request) -> Probe:  # noqa: ARG002 - the frame's signature

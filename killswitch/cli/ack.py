@@ -26,6 +26,8 @@ def run(args: argparse.Namespace) -> int:
             name=plain(doc["acked_by"]), when=found.times().exact(doc["acked_at"])
         )
     else:
-        text = words("nobody was being called")
+        text = words("{name} took it at {when}; nobody was being called").format(
+            name=plain(doc["acked_by"]), when=found.times().exact(doc["acked_at"])
+        )
     emit(args, doc, text + "\n" + words("Next step  killswitch triage"))
     return 0

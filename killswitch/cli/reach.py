@@ -14,10 +14,10 @@ from typing import Any
 
 from killswitch.cli.out import Times, now_of, times_for, warn
 from killswitch.cli.paths import Place, find_place
+from killswitch.cli.words import words_of
 from killswitch.clock import SystemClock
 from killswitch.control.client import Client
 from killswitch.errors import UnreachableError
-from killswitch.i18n import translator
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Reach:
 
     def words(self, doc: dict[str, Any] | None = None) -> Callable[[str], str]:
         """Find the words of the installation's language."""
-        return translator(str((doc or {}).get("language") or self.place.language))
+        return words_of(str((doc or {}).get("language") or self.place.language))
 
 
 def reach(args: argparse.Namespace) -> Reach:

@@ -83,7 +83,8 @@ class Screen:
         return self._say("RUNNING: posts leave when they are due")
 
     def _span(self, value: timedelta) -> str:
-        return format_duration(value)
+        text = format_duration(value)
+        return text.replace(" d", self._say(" d")) if " d" in text else text
 
     # ---- the lines ------------------------------------------------------------------------------
 
@@ -124,7 +125,10 @@ class Screen:
         lines = [self._cause(cause) for cause in causes[:CAUSES_SHOWN]]
         if len(causes) > CAUSES_SHOWN:
             lines.append(self._say("and {count} more").format(count=len(causes) - CAUSES_SHOWN))
-        return lines + [plain(inhibit["reason"]) for inhibit in self._doc["inhibits"]]
+        # What one outlet alone says has a line of its own.
+        told = {"unconfirmed"} if self._doc.get("one_outlet") else set()
+        waits = [one for one in self._doc["inhibits"] if one["kind"] not in told]
+        return lines + [plain(one["reason"]) for one in waits]
 
     def _cause(self, cause: dict[str, Any]) -> str:
         reason = plain(cause["reason"]) or cause["kind"]
@@ -134,17 +138,27 @@ class Screen:
             return self._say("{reason} (by {who}, {when})").format(
                 reason=reason, who=who, when=when
             )
-        evidence = cause["evidence"]
-        if not evidence:
+        outlets, first_at, first = self._sources(cause)
+        if not outlets:
             return reason
-        outlets = {piece["outlet"] for piece in evidence}
-        first = min(evidence, key=lambda piece: piece["at"] or "~")
-        return self._say("{reason}: {count} outlets, first headline {when} ({outlet})").format(
-            reason=reason,
-            count=len(outlets),
-            when=self._times.short(first["at"]),
-            outlet=plain(first["outlet"]),
-        )
+        if outlets == 1:
+            form = self._say("{reason}: one outlet, first headline {when} ({outlet})")
+        else:
+            form = self._say("{reason}: {count} outlets, first headline {when} ({outlet})")
+        when = self._times.short(first_at)
+        return form.format(reason=reason, count=outlets, when=when, outlet=plain(first or "-"))
+
+    def _sources(self, cause: dict[str, Any]) -> tuple[int, str | None, str | None]:
+        """Count the outlets behind a cause, and name the first with its time."""
+        incident = self._doc.get("incident")
+        if incident and cause["kind"] == "story" and len(self._doc["causes"]) == 1:
+            first_at = incident["first_headline_at"]
+            return incident["outlets"], first_at, incident["first_outlet"]
+        evidence = cause["evidence"]
+        first = min(evidence, key=lambda piece: piece["at"] or "~", default=None)
+        if first is None:
+            return 0, None, None
+        return len({piece["outlet"] for piece in evidence}), first["at"], first["outlet"]
 
     def _fever(self) -> str:
         fever = self._doc.get("fever")
@@ -275,14 +289,13 @@ class Screen:
         return text if sight["ok"] else self._ink(text, "yellow")
 
     def _one_outlet(self) -> str:
-        return " · ".join(
-            self._say("{title} ({outlet}, {when}): nobody else says so yet").format(
-                title=plain(story["title"]),
-                outlet=plain(story["outlet"]),
-                when=self._times.short(story["since"]),
-            )
-            for story in (self._doc.get("one_outlet") or [])[:2]
-        )
+        shown = []
+        for story in (self._doc.get("one_outlet") or [])[:2]:
+            when = self._times.short(story["since"])
+            where = f"{plain(story['outlet'])}, {when}" if story["outlet"] else when
+            form = self._say("{title} ({where}): nobody else says so yet")
+            shown.append(form.format(title=plain(story["title"]), where=where))
+        return " · ".join(shown)
 
     def _rehearsal(self) -> str:
         return " · ".join(
@@ -309,9 +322,6 @@ class Screen:
         return self._say('Stop everything: killswitch pause "reason"')
 
     def _paused_step(self) -> str:
-        hint = self._doc.get("hint")
-        if hint:
-            return plain(hint)
         undecided = self._doc.get("undecided") or 0
         if undecided == 1:
             return self._say("killswitch triage   (resume after 1 decision)")

@@ -50,7 +50,7 @@ def add_to(v1: APIRouter, desk: Desk, rim: Rim) -> None:
 
 def _add_list(v1: APIRouter, desk: Desk, rim: Rim) -> None:
     @v1.get("/queue")
-    async def list_queue(  # noqa: PLR0913 - one parameter a query field
+    async def list_queue(
         *,
         state: Short = None,
         tag: Short = None,

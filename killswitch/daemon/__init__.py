@@ -1,0 +1,1 @@
+"""The running daemon: wiring, loops, signals, systemd."""

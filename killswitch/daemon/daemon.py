@@ -139,8 +139,13 @@ class Daemon:
         self._start_loops()
         self.inhibits.open(InhibitKind.SIGHT, "the feeds have not been read yet", now=now)
         self.inhibits.lift(InhibitKind.STARTING)
-        _log.info("daemon.started", version=__version__, incarnation=self._incarnation,
-                  state_dir=str(state_dir), feeds=len(settings.feeds))
+        _log.info(
+            "daemon.started",
+            version=__version__,
+            incarnation=self._incarnation,
+            state_dir=str(state_dir),
+            feeds=len(settings.feeds),
+        )
 
     def _furnish(self, now: datetime) -> None:
         """Give a new store its latch and its flag directory."""
@@ -175,32 +180,62 @@ class Daemon:
         feeds = policies.feeds_of(settings)
         detect = policies.detect_policy(settings)
         seeing = Eyes(
-            store, clock=clock, feeds=feeds, policy=policies.sight_policy(settings),
-            inhibits=self.inhibits, on_trip=self.wake_all,
+            store,
+            clock=clock,
+            feeds=feeds,
+            policy=policies.sight_policy(settings),
+            inhibits=self.inhibits,
+            on_trip=self.wake_all,
         )
         if eyes is not None and eyes.first_round.is_set():
             seeing.first_round.set()
         grader = Grader(
-            store, clock=clock, detector=Detector(load_lexicons(detect.languages), detect),
-            policy=detect, feeds=feeds, inhibits=self.inhibits,
-            rehearsal=settings.mode == "rehearsal", on_trip=self.wake_all,
+            store,
+            clock=clock,
+            detector=Detector(load_lexicons(detect.languages), detect),
+            policy=detect,
+            feeds=feeds,
+            inhibits=self.inhibits,
+            rehearsal=settings.mode == "rehearsal",
+            on_trip=self.wake_all,
         )
         watcher = Watcher(
-            store, clock=clock, door=door, child=self._parser, feeds=feeds,
-            policy=policies.watch_policy(settings), on_new=lambda: self.wake("grade"),
+            store,
+            clock=clock,
+            door=door,
+            child=self._parser,
+            feeds=feeds,
+            policy=policies.watch_policy(settings),
+            on_new=lambda: self.wake("grade"),
         )
         context = Context(
-            store=store, clock=clock, flags=self.flags, inhibits=self.inhibits,
-            channels=channels, limits=limits, queue=policies.queue_policy(settings),
-            detect=detect, hooks=self._hooks(), state_dir=Path(settings.state_dir),
-            zone=ZoneInfo(settings.timezone), language=settings.language, mode=settings.mode,
+            store=store,
+            clock=clock,
+            flags=self.flags,
+            inhibits=self.inhibits,
+            channels=channels,
+            limits=limits,
+            queue=policies.queue_policy(settings),
+            detect=detect,
+            hooks=self._hooks(),
+            state_dir=Path(settings.state_dir),
+            zone=ZoneInfo(settings.timezone),
+            language=settings.language,
+            mode=settings.mode,
             also_stop=settings.notify.also_stop,
-            relays=tuple(relay.name for relay in settings.relays), pending=self._pending,
+            relays=tuple(relay.name for relay in settings.relays),
+            pending=self._pending,
         )
         gate = Gate(
-            store, clock=clock, flags=self.flags, inhibits=self.inhibits,
-            sight_is_fresh=seeing.is_fresh, channels=channels, limits=limits,
-            content_is_whole=self._content_is_whole, incarnation=self._incarnation,
+            store,
+            clock=clock,
+            flags=self.flags,
+            inhibits=self.inhibits,
+            sight_is_fresh=seeing.is_fresh,
+            channels=channels,
+            limits=limits,
+            content_is_whole=self._content_is_whole,
+            incarnation=self._incarnation,
             closing=self.closing,
         )
         return Parts(settings, context, gate, watcher, grader, seeing)
@@ -231,24 +266,34 @@ class Daemon:
     def _build_loops(self, settings: Settings) -> None:
         clock = self.clock
         self.guard = Guard(
-            lambda: self.parts.context, clock=clock,
+            lambda: self.parts.context,
+            clock=clock,
             grader_beat_s=lambda: self._grader_beat_s,
             has_addresses=lambda: any(self._teller.policy.lists),
             judge_sight=lambda: self.parts.eyes.judge(),
             refresh_unconfirmed=lambda now: self.parts.grader.refresh_unconfirmed(now),
         )
         self._sweep = Sweep(
-            lambda: self.parts.context, lambda: self.parts.gate, clock=clock,
-            incarnation=self._incarnation, on_fault=self.supervisor.fail,
+            lambda: self.parts.context,
+            lambda: self.parts.gate,
+            clock=clock,
+            incarnation=self._incarnation,
+            on_fault=self.supervisor.fail,
         )
         self._teller = Teller(
-            self.store, clock, lambda: Child("killswitch.notify.process", name="notifier"),
-            policy=policy_of(settings), situation=self.desk.status,
+            self.store,
+            clock,
+            lambda: Child("killswitch.notify.process", name="notifier"),
+            policy=policy_of(settings),
+            situation=self.desk.status,
             wake=lambda: self.wake("notify"),
         )
         self._relays = Relays(
-            self.store, clock, policies.door_of(settings, version=__version__, clock=clock),
-            relays=relays_of(settings), situation=self.desk.status,
+            self.store,
+            clock,
+            policies.door_of(settings, version=__version__, clock=clock),
+            relays=relays_of(settings),
+            situation=self.desk.status,
             wake=lambda: self.wake("relays"),
         )
         for loop in (
@@ -360,8 +405,8 @@ class Daemon:
         sight = self.parts.eyes.judge()
         return Looked(feeds=len(self.parts.settings.feeds), failed=tuple(failed), sight=sight)
 
-    def _store_failed(self, error: Exception) -> None:
-        self.guard.store_failed(error)  # type: ignore[arg-type] - the supervisor hands TransientError
+    def _store_failed(self, error: TransientError) -> None:
+        self.guard.store_failed(error)
 
     def reload(self) -> Sequence[str]:
         """
@@ -394,9 +439,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Stop: nothing new starts, what is on the wire ends, then everything closes."""
-        self.inhibits.open(
-            InhibitKind.STOPPING, "the daemon is stopping", now=self.clock.now()
-        )
+        self.inhibits.open(InhibitKind.STOPPING, "the daemon is stopping", now=self.clock.now())
         self.closing.set()
         if self._loops:
             self._alarm.stop()

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -53,9 +54,15 @@ class SightPolicy:
 class Eyes:
     """Judges sight; asked by the gate from any thread."""
 
-    def __init__(  # noqa: PLR0913 - wiring, all named
-        self, store: Store, *, clock: Clock, feeds: Sequence[Feed], policy: SightPolicy,
-        inhibits: Inhibits, on_trip: Callable[[], None],
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        feeds: Sequence[Feed],
+        policy: SightPolicy,
+        inhibits: Inhibits,
+        on_trip: Callable[[], None],
     ) -> None:
         """Begin without sight."""
         self._store = store
@@ -65,7 +72,11 @@ class Eyes:
         self._inhibits = inhibits
         self._on_trip = on_trip
         self._sight = Sight(
-            ok=False, alive=0, feeds=len(feeds), outlets_alive=0, dead=tuple(self._feeds),
+            ok=False,
+            alive=0,
+            feeds=len(feeds),
+            outlets_alive=0,
+            dead=tuple(self._feeds),
             why="the feeds have not been read yet",
         )
         self._judged_s = float("-inf")
@@ -94,8 +105,12 @@ class Eyes:
         health = [self._health(feed, rows.get(name)) for name, feed in self._feeds.items()]
         policy = self._policy
         self._sight = rhythm.sight(
-            health, now, fresh=policy.fresh, min_alive=policy.min_alive,
-            outlets=policy.outlets, single_trusted=policy.single_trusted,
+            health,
+            now,
+            fresh=policy.fresh,
+            min_alive=policy.min_alive,
+            outlets=policy.outlets,
+            single_trusted=policy.single_trusted,
         )
         self._judged_s = self._clock.boot_s()
         self._set_inhibit(rows, now)
@@ -104,8 +119,11 @@ class Eyes:
 
     def _health(self, feed: Feed, row: Any) -> FeedHealth:
         return FeedHealth(
-            name=feed.name, newsroom=feed.group or feed.outlet, kind=FeedKind(feed.kind),
-            trusted=feed.trusted, last_good=row.graded_at if row else None,
+            name=feed.name,
+            newsroom=feed.group or feed.outlet,
+            kind=FeedKind(feed.kind),
+            trusted=feed.trusted,
+            last_good=row.graded_at if row else None,
             newest_item_at=row.newest_item_at if row else None,
             item_times=self._rhythm(feed.name) if row and row.graded_at else (),
         )
@@ -178,15 +196,18 @@ class Eyes:
     def _feed_doc(self, feed: Feed, row: Any, now: datetime) -> FeedDoc:
         health = self._health(feed, row)
         times = sorted(set(health.item_times))
-        gaps = [(b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)]
+        gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
         frozen = rhythm.is_frozen(health.newest_item_at, health.item_times, now)
         return {
-            "name": feed.name, "outlet": feed.outlet, "kind": feed.kind,
+            "name": feed.name,
+            "outlet": feed.outlet,
+            "kind": feed.kind,
             "alive": rhythm.counts(health, now, fresh=self._policy.fresh),
             "frozen": frozen and health.kind is not FeedKind.ALERT and health.last_good is not None,
             "last_good_at": z_or_none(row.last_good_at) if row else None,
             "newest_item_at": z_or_none(health.newest_item_at),
             "gap_median_s": median(gaps) if gaps else None,
-            "failures": row.failures if row else 0, "problem": row.problem if row else None,
+            "failures": row.failures if row else 0,
+            "problem": row.problem if row else None,
             "next_poll_at": z_or_none(row.next_poll_at) if row else None,
         }

@@ -67,9 +67,14 @@ class ClockGuard:
 class Guard:
     """Turns once a second."""
 
-    def __init__(  # noqa: PLR0913 - wiring, all named
-        self, context: Callable[[], Context], *, clock: Clock, grader_beat_s: Callable[[], float],
-        has_addresses: Callable[[], bool], judge_sight: Callable[[], object],
+    def __init__(
+        self,
+        context: Callable[[], Context],
+        *,
+        clock: Clock,
+        grader_beat_s: Callable[[], float],
+        has_addresses: Callable[[], bool],
+        judge_sight: Callable[[], object],
         refresh_unconfirmed: Callable[[datetime], None],
     ) -> None:
         """Guard the queue of ``context``."""
@@ -220,12 +225,11 @@ class Guard:
         if latch.paused and latch.sealed_at is None:
             receipt = pausing.try_seal(ctx)
             if receipt["sealed"]:
-                _log.info("pause.sealed", version=receipt["version"],
-                          uncertain=len(receipt["uncertain"]))
+                _log.info(
+                    "pause.sealed", version=receipt["version"], uncertain=len(receipt["uncertain"])
+                )
 
-    def _trip(
-        self, ctx: Context, kind: CauseKind, ref: str, reason: str, now: datetime
-    ) -> None:
+    def _trip(self, ctx: Context, kind: CauseKind, ref: str, reason: str, now: datetime) -> None:
         with ctx.store.write() as conn:
             done = trip(conn, NewCause(kind, ref, reason), now=now)
         if done.new:

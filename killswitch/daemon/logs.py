@@ -34,10 +34,11 @@ def set_up() -> None:
         _cut,
     ]
     if sys.stderr.isatty() and not journal:
-        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
+        processors.append(
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        )
     else:
-        processors += [_TRACEBACKS,
-                       structlog.processors.JSONRenderer(ensure_ascii=False)]
+        processors += [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if journal:
             processors.insert(-1, _remember_level)
             processors.append(_with_level)

@@ -26,8 +26,14 @@ def feeds_of(settings: Settings) -> tuple[Feed, ...]:
     """Return the watched feeds."""
     return tuple(
         Feed(
-            name=one.name, url=one.url, outlet=one.outlet, group=one.group, kind=one.kind,
-            trusted=one.trusted, interval=one.interval, language=one.language,
+            name=one.name,
+            url=one.url,
+            outlet=one.outlet,
+            group=one.group,
+            kind=one.kind,
+            trusted=one.trusted,
+            interval=one.interval,
+            language=one.language,
             country=one.country,
         )
         for one in settings.feeds
@@ -43,7 +49,11 @@ def sight_policy(settings: Settings) -> SightPolicy:
     """Return when sight is good."""
     watch, detect = settings.watch, settings.detect
     return SightPolicy(
-        watch.fresh, watch.blind_after, watch.min_alive, watch.max_item_age, detect.outlets,
+        watch.fresh,
+        watch.blind_after,
+        watch.min_alive,
+        watch.max_item_age,
+        detect.outlets,
         detect.single_trusted,
     )
 
@@ -52,10 +62,17 @@ def detect_policy(settings: Settings) -> DetectPolicy:
     """Return when a headline and a story pause."""
     detect = settings.detect
     return DetectPolicy(
-        languages=detect.languages, countries=settings.countries, names=detect.names,
-        terms=detect.terms, ignore=detect.ignore, outlets=detect.outlets, window=detect.window,
-        unconfirmed=detect.unconfirmed, single_trusted=detect.single_trusted,
-        mute_quiet=detect.mute_quiet, mute_max=detect.mute_max,
+        languages=detect.languages,
+        countries=settings.countries,
+        names=detect.names,
+        terms=detect.terms,
+        ignore=detect.ignore,
+        outlets=detect.outlets,
+        window=detect.window,
+        unconfirmed=detect.unconfirmed,
+        single_trusted=detect.single_trusted,
+        mute_quiet=detect.mute_quiet,
+        mute_max=detect.mute_max,
     )
 
 
@@ -63,9 +80,13 @@ def queue_policy(settings: Settings) -> QueuePolicy:
     """Return what the desk must know of the queue."""
     queue = settings.queue
     return QueuePolicy(
-        release_gap=queue.release_gap, lead=queue.lead, stale_after=queue.stale_after,
-        horizon=queue.horizon, horizon_tags=queue.horizon_tags,
-        confirm_within=queue.confirm_within, approve=queue.approve,
+        release_gap=queue.release_gap,
+        lead=queue.lead,
+        stale_after=queue.stale_after,
+        horizon=queue.horizon,
+        horizon_tags=queue.horizon_tags,
+        confirm_within=queue.confirm_within,
+        approve=queue.approve,
     )
 
 
@@ -77,9 +98,7 @@ def limits_of(settings: Settings) -> Mapping[str, ChannelRules]:
             name=one.name,
             late_after=_or(one.late_after, queue.late_after),
             min_gap=_or(one.min_gap, queue.min_gap),
-            max_per_hour=(
-                queue.max_per_hour if one.max_per_hour is None else one.max_per_hour
-            ),
+            max_per_hour=(queue.max_per_hour if one.max_per_hour is None else one.max_per_hour),
             hard_cap=0 if one.kind == "file" else queue.hard_cap,
         )
         for one in settings.channels
@@ -98,8 +117,12 @@ def channels_of(settings: Settings, *, door: Door, clock: Clock) -> Mapping[str,
             channels[one.name] = FileChannel(one.name, one.path, clock=clock)
         else:
             channels[one.name] = WebhookChannel(
-                one.name, one.url, secret=one.secret.get_secret_value(),
-                repeat_safe=one.repeat_safe, door=door, clock=clock,
+                one.name,
+                one.url,
+                secret=one.secret.get_secret_value(),
+                repeat_safe=one.repeat_safe,
+                door=door,
+                clock=clock,
             )
     return channels
 

@@ -41,7 +41,11 @@ def recover(store: Store, *, incarnation: int, clock: Clock) -> int:
             _expire(conn, attempt, "the daemon ended while it was being sent", now)
         for one in deliveries.in_state(conn, _S.CLAIMED, limit=100_000):
             deliveries.move(
-                conn, one, _S.SCHEDULED, why="the daemon ended before it was sent", now=now,
+                conn,
+                one,
+                _S.SCHEDULED,
+                why="the daemon ended before it was sent",
+                now=now,
                 values=deliveries.unclaimed(one),
             )
         if left:
@@ -57,7 +61,8 @@ def reap(store: Store, *, clock: Clock) -> int:
     with store.read() as conn:
         late = [a for a in attempts.open_ones(conn) if a.deadline_s + MARGIN_S < boot_s]
         stuck = [
-            one for one in deliveries.in_state(conn, _S.CLAIMED)
+            one
+            for one in deliveries.in_state(conn, _S.CLAIMED)
             if (one.lease_until_s or 0.0) < boot_s
         ]
     if not late and not stuck:
@@ -69,7 +74,11 @@ def reap(store: Store, *, clock: Clock) -> int:
         for one in deliveries.lock_many(conn, [one.id for one in stuck]):
             if one.state is _S.CLAIMED and (one.lease_until_s or 0.0) < boot_s:
                 deliveries.move(
-                    conn, one, _S.SCHEDULED, why="the claim ran out", now=now,
+                    conn,
+                    one,
+                    _S.SCHEDULED,
+                    why="the claim ran out",
+                    now=now,
                     values=deliveries.unclaimed(one),
                 )
     return len(late)

@@ -42,8 +42,13 @@ class Sweep:
     """Moves the queue along; called by one thread."""
 
     def __init__(
-        self, context: Callable[[], Context], gate: Callable[[], Gate], *, clock: Clock,
-        incarnation: int, on_fault: Callable[[BaseException], None],
+        self,
+        context: Callable[[], Context],
+        gate: Callable[[], Gate],
+        *,
+        clock: Clock,
+        incarnation: int,
+        on_fault: Callable[[BaseException], None],
     ) -> None:
         """Sweep the queue of ``context`` through ``gate``."""
         self._context = context
@@ -114,7 +119,11 @@ class Sweep:
                 for one in deliveries.lock_many(conn, [one.id for one in found]):
                     if one.state is _S.SCHEDULED:
                         deliveries.hold(
-                            conn, one, HoldKind.PAUSE, ref=latch.incident or "", now=now,
+                            conn,
+                            one,
+                            HoldKind.PAUSE,
+                            ref=latch.incident or "",
+                            now=now,
                             why="the queue is paused",
                         )
 
@@ -152,16 +161,23 @@ class Sweep:
             return
         with ctx.store.read() as conn:
             found = [
-                one for one in deliveries.in_state(conn, _S.UNCERTAIN)
-                if one.channel in safe and now - one.changed_at > SETTLE
-                and one.tries < rules.MAX_TRIES and not self._is_late(ctx, one, now)
+                one
+                for one in deliveries.in_state(conn, _S.UNCERTAIN)
+                if one.channel in safe
+                and now - one.changed_at > SETTLE
+                and one.tries < rules.MAX_TRIES
+                and not self._is_late(ctx, one, now)
             ]
         for one in found:
             with ctx.store.write() as conn:
                 if not latch_store.lock(conn, share=True).paused:
                     deliveries.move(
-                        conn, one, _S.SCHEDULED, why="its network makes a repeat harmless",
-                        now=now, values=deliveries.unclaimed(one) | {"next_at": now},
+                        conn,
+                        one,
+                        _S.SCHEDULED,
+                        why="its network makes a repeat harmless",
+                        now=now,
+                        values=deliveries.unclaimed(one) | {"next_at": now},
                     )
 
     def _send_due(self, ctx: Context) -> None:
@@ -200,8 +216,11 @@ class Sweep:
                 return []
             lease = self._clock.boot_s() + LEASE_S
             for one in deliveries.lock_many(conn, [one.id for one in line]):
-                values = {"fence": one.fence + 1, "owner": self._incarnation,
-                          "lease_until_s": lease}
+                values = {
+                    "fence": one.fence + 1,
+                    "owner": self._incarnation,
+                    "lease_until_s": lease,
+                }
                 if one.state is _S.SCHEDULED and deliveries.move(
                     conn, one, _S.CLAIMED, why="due", now=now, values=values
                 ):
@@ -236,9 +255,19 @@ def _hold_one(conn: Connection, one: Delivery, *, late: bool, now: datetime) -> 
 
 def _tell(conn: Connection, kind: str, one: Delivery, why: str, now: datetime) -> None:
     notices.add_notice(
-        conn, kind=kind, ref=one.id, escalates=False, loud=False, now=now,
-        facts={"delivery": one.id, "channel": one.channel, "text": one.content.text,
-               "author": one.author, "why": why},
+        conn,
+        kind=kind,
+        ref=one.id,
+        escalates=False,
+        loud=False,
+        now=now,
+        facts={
+            "delivery": one.id,
+            "channel": one.channel,
+            "text": one.content.text,
+            "author": one.author,
+            "why": why,
+        },
     )
 
 

@@ -1,0 +1,1 @@
+"""The human loop: pausing, resuming, the queue verbs, status, incidents."""

@@ -1,6 +1,5 @@
 """
-What people do with posts: edit, move, cancel, hold, release, skip, keep, confirm, resolve,
-approve, reject.
+What people do with posts: the verbs of the queue.
 
 On a held delivery during a pause, release, move, edit, skip and keep are written down and carried
 out by the resume; in any other case they happen at once. Named by ids a verb is all or nothing;
@@ -82,8 +81,14 @@ def act(ctx: Context, wanted: QueueAct, *, caller: Caller) -> ActedDoc:
                 except OperatorError as error:
                     if wanted.chosen is None:
                         raise
-                    refused.append({"id": one.id, "code": error.code, "message": error.message,
-                                    "hint": error.hint})
+                    refused.append(
+                        {
+                            "id": one.id,
+                            "code": error.code,
+                            "message": error.message,
+                            "hint": error.hint,
+                        }
+                    )
     ctx.hooks.wake()
     return {"done": done, "refused": refused}
 
@@ -106,8 +111,12 @@ def _check(wanted: QueueAct, when: When | None) -> None:
 def _do(deed: Deed, one: Delivery) -> DoneDoc:
     decision = _DEEDS[deed.act.verb](deed, one)
     now_is = deliveries.get(deed.conn, one.id) or one
-    return {"id": one.id, "state": now_is.state.value, "due": z_time(now_is.due_at),
-            "decision": decision}
+    return {
+        "id": one.id,
+        "state": now_is.state.value,
+        "due": z_time(now_is.due_at),
+        "decision": decision,
+    }
 
 
 def _refuse(one: Delivery, verb: str, hint: str = "") -> RefusedError:
@@ -123,7 +132,12 @@ def _need(one: Delivery, states: frozenset[DeliveryState], verb: str, hint: str 
 
 def _decide(deed: Deed, one: Delivery, kind: Decision, values: Mapping[str, Any]) -> str:
     decisions.write(
-        deed.conn, one.id, kind, version=deed.latch.version, by=deed.by, now=deed.now,
+        deed.conn,
+        one.id,
+        kind,
+        version=deed.latch.version,
+        by=deed.by,
+        now=deed.now,
         values={"reason": deed.act.reason, **values},
     )
     entry = Entry("delivery.decided", one.id, deed.by, {"decision": kind.value})
@@ -143,7 +157,11 @@ def _refuse_crowded(deed: Deed, one: Delivery, due: datetime) -> None:
         raise RefusedError("unknown_channel", f"the channel {one.channel} is not configured")
     reach = max(rules.HOUR, limits.min_gap)
     taken = deliveries.due_times(
-        deed.conn, one.channel, after=due - reach, before=due + reach, states=PENDING,
+        deed.conn,
+        one.channel,
+        after=due - reach,
+        before=due + reach,
+        states=PENDING,
         without=one.id,
     )
     problem = rules.slot_problem(limits, due, taken)
@@ -240,9 +258,7 @@ def _after_edit_of_held(deed: Deed, edited: Delivery) -> str | None:
     if deed.when is not None:
         _reschedule(deed, edited, deed.when)
     elif edited.due_at > deed.now:
-        carry_out.schedule(
-            deed.ctx, deed.conn, edited, due=edited.due_at, by=deed.by, now=deed.now
-        )
+        carry_out.schedule(deed.ctx, deed.conn, edited, due=edited.due_at, by=deed.by, now=deed.now)
     else:
         carry_out.place_now(deed.ctx, deed.conn, edited, by=deed.by, now=deed.now)
     return None
@@ -261,7 +277,12 @@ def _refuse_text(deed: Deed, one: Delivery, change: Mapping[str, Any]) -> None:
 def _hold(deed: Deed, one: Delivery) -> str | None:
     _need(one, _LEFT, "held")
     deliveries.hold(
-        deed.conn, one, HoldKind.HUMAN, ref=deed.by, actor=deed.by, now=deed.now,
+        deed.conn,
+        one,
+        HoldKind.HUMAN,
+        ref=deed.by,
+        actor=deed.by,
+        now=deed.now,
         why=deed.act.reason or "held by a human",
     )
     return None
@@ -290,8 +311,13 @@ def _cancel(deed: Deed, one: Delivery) -> str | None:
     deliveries.lift_holds(deed.conn, one.id, now=deed.now)
     decisions.drop(deed.conn, one.id)
     deliveries.move(
-        deed.conn, one, _S.CANCELLED, actor=deed.by, why=deed.act.reason or "cancelled",
-        now=deed.now, values=deliveries.unclaimed(one),
+        deed.conn,
+        one,
+        _S.CANCELLED,
+        actor=deed.by,
+        why=deed.act.reason or "cancelled",
+        now=deed.now,
+        values=deliveries.unclaimed(one),
     )
     return None
 
@@ -314,12 +340,22 @@ def _resolve(deed: Deed, one: Delivery) -> str | None:
     _need(one, frozenset({_S.UNCERTAIN}), "resolved", "only uncertain posts are resolved")
     if deed.act.sent:
         deliveries.move(
-            deed.conn, one, _S.SENT, actor=deed.by, why="a human saw it on the network",
-            now=deed.now, values={"sent_at": one.changed_at, "problem": None},
+            deed.conn,
+            one,
+            _S.SENT,
+            actor=deed.by,
+            why="a human saw it on the network",
+            now=deed.now,
+            values={"sent_at": one.changed_at, "problem": None},
         )
         return None
     deliveries.hold(
-        deed.conn, one, HoldKind.HUMAN, ref="not_sent", actor=deed.by, now=deed.now,
+        deed.conn,
+        one,
+        HoldKind.HUMAN,
+        ref="not_sent",
+        actor=deed.by,
+        now=deed.now,
         why="a human saw that it is not on the network",
         values=deliveries.unclaimed(one) | {"problem": None},
     )
@@ -349,11 +385,22 @@ def _reject(deed: Deed, one: Delivery) -> str | None:
     _need(one, frozenset({_S.AWAITING_APPROVAL}), "rejected")
     why = deed.act.reason or "rejected"
     deliveries.hold(
-        deed.conn, one, HoldKind.HUMAN, ref="rejected", actor=deed.by, now=deed.now, why=why,
+        deed.conn,
+        one,
+        HoldKind.HUMAN,
+        ref="rejected",
+        actor=deed.by,
+        now=deed.now,
+        why=why,
         values={"problem": why},
     )
     notices.add_notice(
-        deed.conn, kind="held_late", ref=one.id, now=deed.now, escalates=False, loud=False,
+        deed.conn,
+        kind="held_late",
+        ref=one.id,
+        now=deed.now,
+        escalates=False,
+        loud=False,
         facts={"delivery": one.id, "channel": one.channel, "text": one.content.text, "why": why},
     )
     return None

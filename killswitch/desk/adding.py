@@ -11,6 +11,7 @@ import bisect
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 
 from killswitch import media
 from killswitch.desk.clashing import hold_clashes
@@ -23,10 +24,18 @@ from killswitch.queue.when import When, read_when
 from killswitch.store import deliveries, people, posts, request_keys
 from killswitch.store.audit import Entry, record
 from killswitch.store.engine import Connection
-from killswitch.store.posts import Place
 from killswitch.store.posts import NewPost as StoredPost
-from killswitch.wire import AddedDoc, BadLineDoc, Caller, CommittedDoc, ImportRow, NewPost, StagedDoc
-from killswitch.wire import z_time
+from killswitch.store.posts import Place
+from killswitch.wire import (
+    AddedDoc,
+    BadLineDoc,
+    Caller,
+    CommittedDoc,
+    ImportRow,
+    NewPost,
+    StagedDoc,
+    z_time,
+)
 
 # One more channel than any team posts a single text to.
 MAX_CHANNELS = 50
@@ -52,7 +61,7 @@ def add(ctx: Context, post: NewPost, *, caller: Caller) -> AddedDoc:
     now = ctx.clock.now()
     with ctx.store.write() as conn:
         if caller.request_key and (known := request_keys.answer(conn, caller.request_key)):
-            return known  # type: ignore[no-any-return] - the document that was recorded
+            return cast("AddedDoc", known)
         author = people.person_id(conn, caller.person)
         checked = check(ctx, post, author=author, now=now)
         same = _same_key(conn, checked.stored)
@@ -71,8 +80,14 @@ def add(ctx: Context, post: NewPost, *, caller: Caller) -> AddedDoc:
 
 
 def _added(post: str, ids: Sequence[str], when: When, note: str | None) -> AddedDoc:
-    return {"post": post, "ids": list(ids), "due": z_time(when.instant), "wall": when.wall,
-            "zone": when.zone, "note": note}
+    return {
+        "post": post,
+        "ids": list(ids),
+        "due": z_time(when.instant),
+        "wall": when.wall,
+        "zone": when.zone,
+        "note": note,
+    }
 
 
 def _note(checked: Checked, clash: Sequence[str]) -> str | None:
@@ -111,13 +126,15 @@ def check(ctx: Context, post: NewPost, *, author: str, now: datetime) -> Checked
         if problems:
             raise UsageError("text", "; ".join(problems), "shorten it, or leave that channel out")
     confirm = rules.confirm_from(
-        created=now, due=when.instant, tags=post.tags, horizon=ctx.queue.horizon,
-        horizon_tags=ctx.queue.horizon_tags, within=ctx.queue.confirm_within,
+        created=now,
+        due=when.instant,
+        tags=post.tags,
+        horizon=ctx.queue.horizon,
+        horizon_tags=ctx.queue.horizon_tags,
+        within=ctx.queue.confirm_within,
     )
     places = tuple(Place(name, when.instant, when.zone, when.wall, confirm) for name in channels)
-    stored = StoredPost(
-        content, places, author, post.key, expires, approved=not ctx.queue.approve
-    )
+    stored = StoredPost(content, places, author, post.key, expires, approved=not ctx.queue.approve)
     return Checked(stored, when)
 
 
@@ -158,7 +175,10 @@ def _refuse_crowded(ctx: Context, conn: Connection, new: StoredPost) -> None:
         limits = ctx.limits[place.channel]
         reach = max(rules.HOUR, limits.min_gap)
         taken = deliveries.due_times(
-            conn, place.channel, after=place.due_at - reach, before=place.due_at + reach,
+            conn,
+            place.channel,
+            after=place.due_at - reach,
+            before=place.due_at + reach,
             states=PENDING,
         )
         problem = rules.slot_problem(limits, place.due_at, taken)
@@ -230,7 +250,11 @@ def _line(error: OperatorError) -> str:
 
 
 def _is_repeat(
-    conn: Connection, staging: Staging, row: ImportRow, *, new: StoredPost,
+    conn: Connection,
+    staging: Staging,
+    row: ImportRow,
+    *,
+    new: StoredPost,
     known: Collection[str],
 ) -> bool:
     key = new.key
@@ -262,9 +286,7 @@ def _take_slots(ctx: Context, conn: Connection, staging: Staging, new: StoredPos
         bisect.insort(taken, place.due_at)
 
 
-def _all_taken(
-    conn: Connection, channel: str, min_gap: timedelta, now: datetime
-) -> list[datetime]:
+def _all_taken(conn: Connection, channel: str, min_gap: timedelta, now: datetime) -> list[datetime]:
     start = now - max(rules.HOUR, min_gap)
     far = now + timedelta(days=4000)
     return deliveries.due_times(conn, channel, after=start, before=far, states=PENDING)

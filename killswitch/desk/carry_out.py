@@ -62,8 +62,11 @@ def _is_for_a_slot(one: Delivery, row: Any, now: datetime) -> bool:
     """Say whether a decision lets a post out whose own time has passed."""
     if row.kind == Decision.RELEASE.value:
         return one.due_at <= now and row.due_at is None
-    return row.kind == Decision.EDIT.value and one.due_at <= now and row.due_at is None and (
-        row.post_change is None
+    return (
+        row.kind == Decision.EDIT.value
+        and one.due_at <= now
+        and row.due_at is None
+        and (row.post_change is None)
     )
 
 
@@ -79,8 +82,15 @@ def carry_out(ctx: Context, conn: Connection, one: Delivery, row: Any, *, now: d
             one = posts.edit(conn, one, row.post_change or {}, now=now)
             due = row.due_at or one.due_at
             if due <= now:
-                place(ctx, conn, one.channel, [one], by={one.id: row.by},
-                      start=now + ctx.queue.release_gap, now=now)
+                place(
+                    ctx,
+                    conn,
+                    one.channel,
+                    [one],
+                    by={one.id: row.by},
+                    start=now + ctx.queue.release_gap,
+                    now=now,
+                )
                 return True
             return schedule(ctx, conn, one, due=due, by=row.by, wall=row, now=now)
         case Decision.RELEASE | Decision.MOVE:
@@ -95,8 +105,14 @@ def skip(conn: Connection, one: Delivery, *, by: str, why: str, now: datetime) -
     deliveries.move(conn, one, _S.SKIPPED, actor=by, why=why, now=now, values={"problem": why})
 
 
-def schedule(  # noqa: PLR0913 - one row's new values
-    ctx: Context, conn: Connection, one: Delivery, *, due: datetime, by: str, now: datetime,
+def schedule(
+    ctx: Context,
+    conn: Connection,
+    one: Delivery,
+    *,
+    due: datetime,
+    by: str,
+    now: datetime,
     wall: Any = None,
 ) -> bool:
     """
@@ -105,7 +121,11 @@ def schedule(  # noqa: PLR0913 - one row's new values
     A post that nobody has approved as it stands waits for its approver instead.
     """
     values: dict[str, Any] = {
-        "due_at": due, "next_at": due, "passes_lead": True, "problem": None, "tries": 0,
+        "due_at": due,
+        "next_at": due,
+        "passes_lead": True,
+        "problem": None,
+        "tries": 0,
         "confirmed_at": one.confirmed_at or now,
     }
     if wall is not None and wall.wall is not None:
@@ -125,9 +145,15 @@ def wall_of(ctx: Context, due: datetime) -> dict[str, str]:
     return {"wall": local.strftime("%Y-%m-%dT%H:%M:%S"), "zone": str(ctx.zone)}
 
 
-def place(  # noqa: PLR0913 - one line of posts and where it starts
-    ctx: Context, conn: Connection, channel: str, waiting: Sequence[Delivery], *,
-    by: Mapping[str, str], start: datetime, now: datetime,
+def place(
+    ctx: Context,
+    conn: Connection,
+    channel: str,
+    waiting: Sequence[Delivery],
+    *,
+    by: Mapping[str, str],
+    start: datetime,
+    now: datetime,
 ) -> int:
     """Give posts whose time has passed the next slots of their channel, soonest due first."""
     limits = ctx.limits.get(channel)
@@ -136,9 +162,7 @@ def place(  # noqa: PLR0913 - one line of posts and where it starts
     taken = deliveries.due_times(
         conn, channel, after=now, before=start + _SLOT_SEARCH, states=PENDING
     )
-    slots = rules.release_slots(
-        len(waiting), start=start, gap=gap, min_gap=min_gap, taken=taken
-    )
+    slots = rules.release_slots(len(waiting), start=start, gap=gap, min_gap=min_gap, taken=taken)
     ordered = sorted(waiting, key=lambda one: (one.due_at, one.id))
     return sum(
         schedule(ctx, conn, one, due=slot, by=by.get(one.id, MACHINE), now=now)
@@ -156,7 +180,11 @@ def place_now(ctx: Context, conn: Connection, one: Delivery, *, by: str, now: da
         start = max(now, rules.ready_at(limits, sends) or now)
     min_gap = limits.min_gap if limits else timedelta(0)
     taken = deliveries.due_times(
-        conn, one.channel, after=now - min_gap, before=start + _SLOT_SEARCH, states=PENDING,
+        conn,
+        one.channel,
+        after=now - min_gap,
+        before=start + _SLOT_SEARCH,
+        states=PENDING,
         without=one.id,
     )
     slot = rules.release_slots(1, start=start, gap=min_gap, min_gap=min_gap, taken=taken)[0]
@@ -167,9 +195,7 @@ def let_go_on(
     ctx: Context, conn: Connection, incident: str | None, *, by: str, now: datetime
 ) -> int:
     """After a false alarm: what only the pause held and is not late goes on, spaced."""
-    only_pause = deliveries.held_only_by(
-        conn, HoldKind.PAUSE, HoldKind.LEAD, ref=incident
-    )
+    only_pause = deliveries.held_only_by(conn, HoldKind.PAUSE, HoldKind.LEAD, ref=incident)
     decided = decisions.of(conn, [one.id for one in only_pause])
     going, slots = 0, defaultdict(list)
     for one in only_pause:

@@ -55,12 +55,15 @@ def _hold(conn: Connection, one: Delivery, story: Story, now: datetime) -> Seque
     words = clashes(words_of(one.content), story)
     if words:
         deliveries.hold(
-            conn, one, HoldKind.CLASH, ref=story.id, words=words, now=now,
+            conn,
+            one,
+            HoldKind.CLASH,
+            ref=story.id,
+            words=words,
+            now=now,
             why=f"clashes with {story.title}",
         )
-        audit.record(
-            conn, audit.Entry("delivery.clash", one.id, data={"story": story.id}), now=now
-        )
+        audit.record(conn, audit.Entry("delivery.clash", one.id, data={"story": story.id}), now=now)
     return words
 
 

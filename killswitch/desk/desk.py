@@ -11,15 +11,47 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from killswitch.desk import (
-    acting, adding, incidents, listing, pausing, resuming, status, upkeep,
+    acting,
+    adding,
+    incidents,
+    listing,
+    pausing,
+    resuming,
+    status,
+    upkeep,
 )
 from killswitch.desk.adding import Staging
 from killswitch.errors import RefusedError
 from killswitch.wire import (
-    AckDoc, ActedDoc, AddedDoc, AuditPageDoc, AuditVerifyDoc, BackupDoc, Caller, ChannelDoc,
-    CommittedDoc, DeliveryShownDoc, DismissDoc, FeedDoc, ImportDoc, ImportRow, IncidentDoc,
-    IncidentShownDoc, LookDoc, NewPost, NotifyTestDoc, PauseDoc, QueueAct, QueueFilter,
-    QueuePageDoc, ReloadDoc, ResumeDoc, ResumePreviewDoc, StagedDoc, StatusDoc, WhoseDoc,
+    AckDoc,
+    ActedDoc,
+    AddedDoc,
+    AuditPageDoc,
+    AuditVerifyDoc,
+    BackupDoc,
+    Caller,
+    ChannelDoc,
+    CommittedDoc,
+    DeliveryShownDoc,
+    DismissDoc,
+    FeedDoc,
+    ImportDoc,
+    ImportRow,
+    IncidentDoc,
+    IncidentShownDoc,
+    LookDoc,
+    NewPost,
+    NotifyTestDoc,
+    PauseDoc,
+    QueueAct,
+    QueueFilter,
+    QueuePageDoc,
+    ReloadDoc,
+    ResumeDoc,
+    ResumePreviewDoc,
+    StagedDoc,
+    StatusDoc,
+    WhoseDoc,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +96,7 @@ class Desk:
 
     def resume(self, seen: int, *, reason: str, keep_held: bool, caller: Caller) -> ResumeDoc:
         """Resume from the version that was seen."""
-        return resuming.resume(
-            self._ctx, seen, reason=reason, keep_held=keep_held, caller=caller
-        )
+        return resuming.resume(self._ctx, seen, reason=reason, keep_held=keep_held, caller=caller)
 
     def dismiss(self, seen: int, *, reason: str, caller: Caller) -> DismissDoc:
         """Call the alarm false."""
@@ -106,7 +136,11 @@ class Desk:
         return staging
 
     def import_rows(
-        self, batch: str, rows: Sequence[ImportRow], *, caller: Caller  # noqa: ARG002 - checked at the open
+        self,
+        batch: str,
+        rows: Sequence[ImportRow],
+        *,
+        caller: Caller,  # noqa: ARG002 - checked at the open
     ) -> StagedDoc:
         """Check and stage a chunk of rows."""
         return adding.stage(self._ctx, batch, self._staging(batch), rows)

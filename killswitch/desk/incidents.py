@@ -16,9 +16,14 @@ from killswitch.store.engine import Connection
 from killswitch.wire import IncidentDoc, IncidentShownDoc, z_or_none, z_time
 
 _TIMES = (
-    ("first_headline", "first_headline_at"), ("detected", "detected_at"),
-    ("tripped", "tripped_at"), ("accepted", "accepted_at"), ("sealed", "sealed_at"),
-    ("first_notice", "noticed_at"), ("acknowledged", "acked_at"), ("resumed", "resumed_at"),
+    ("first_headline", "first_headline_at"),
+    ("detected", "detected_at"),
+    ("tripped", "tripped_at"),
+    ("accepted", "accepted_at"),
+    ("sealed", "sealed_at"),
+    ("first_notice", "noticed_at"),
+    ("acknowledged", "acked_at"),
+    ("resumed", "resumed_at"),
 )
 _POSTS_SHOWN = 500
 
@@ -50,8 +55,12 @@ def shown(ctx: Context, ref: str) -> IncidentShownDoc:
                 conn, touched[:_POSTS_SHOWN], now=now, stale_after=ctx.queue.stale_after
             ),
             "decisions": [
-                {"at": z_time(e.at), "by": who.get(e.actor), "delivery": e.subject,
-                 "decision": audit.data_of(e).get("decision")}
+                {
+                    "at": z_time(e.at),
+                    "by": who.get(e.actor),
+                    "delivery": e.subject,
+                    "decision": audit.data_of(e).get("decision"),
+                }
                 for e in decided
                 if e.subject in ids
             ],
@@ -81,11 +90,14 @@ def _document(conn: Connection, row: Any, now: datetime) -> IncidentDoc:
     times = {name: z_or_none(getattr(row, column)) for name, column in _TIMES}
     states = Counter(one.state.value for one in _touched(conn, row, now))
     return {
-        "id": row.id, "title": row.title, "kind": row.kind, "times": times,
+        "id": row.id,
+        "title": row.title,
+        "kind": row.kind,
+        "times": times,
         "fever": fever(conn, row.story, now=row.resumed_at or now) if row.story else None,
         "deliveries": dict(states),
         "acked_by": who.get(row.acked_by) if row.acked_by else None,
         "resumed_by": who.get(row.resumed_by) if row.resumed_by else None,
-        "resume_reason": row.resume_reason, "outcome": row.outcome,
+        "resume_reason": row.resume_reason,
+        "outcome": row.outcome,
     }
-

@@ -42,25 +42,27 @@ def listed(ctx: Context, chosen: QueueFilter) -> QueuePageDoc:
         found = find(conn, chosen, limit=chosen.limit + 1)
         more = len(found) > chosen.limit
         shown = found[: chosen.limit]
-        docs = delivery_docs(
-            conn, shown, now=ctx.clock.now(), stale_after=ctx.queue.stale_after
-        )
+        docs = delivery_docs(conn, shown, now=ctx.clock.now(), stale_after=ctx.queue.stale_after)
     return {"deliveries": docs, "next": _cursor(shown[-1]) if more else None}
 
 
-def find(
-    conn: Connection, chosen: QueueFilter, *, limit: int = _MAX_FILTERED
-) -> list[Delivery]:
+def find(conn: Connection, chosen: QueueFilter, *, limit: int = _MAX_FILTERED) -> list[Delivery]:
     """Return the deliveries that a filter means."""
     unknown = set(chosen.states) - {s.value for s in DeliveryState}
     if unknown:
         known = ", ".join(s.value for s in DeliveryState)
-        raise UsageError("unknown_state", f"there is no state {sorted(unknown)[0]!r}", known)
+        raise UsageError("unknown_state", f"there is no state {min(unknown)!r}", known)
     ids = resolve_ids(conn, chosen.ids)
     return deliveries.page(
-        conn, states=chosen.states or (() if ids else LIVE), channel=chosen.channel,
-        tag=chosen.tag, until=chosen.until, clash=chosen.clash, ids=ids,
-        after=_place(chosen.after), limit=limit,
+        conn,
+        states=chosen.states or (() if ids else LIVE),
+        channel=chosen.channel,
+        tag=chosen.tag,
+        until=chosen.until,
+        clash=chosen.clash,
+        ids=ids,
+        after=_place(chosen.after),
+        limit=limit,
     )
 
 
@@ -117,8 +119,13 @@ def shown(ctx: Context, ref: str) -> DeliveryShownDoc:
         rows = audit.rows(conn, subject=one.id, limit=_HISTORY)
         names = people.names(conn, {row.actor for row in rows})
         tries: list[AttemptDoc] = [
-            {"number": t.number, "intent_at": z_time(t.intent_at), "outcome": t.outcome,
-             "detail": t.detail, "ended_at": z_or_none(t.ended_at)}
+            {
+                "number": t.number,
+                "intent_at": z_time(t.intent_at),
+                "outcome": t.outcome,
+                "detail": t.detail,
+                "ended_at": z_or_none(t.ended_at),
+            }
             for t in attempts.of_delivery(conn, one.id)
         ]
         return {**document, "history": [audit_doc(row, names) for row in rows], "attempts": tries}
@@ -129,15 +136,24 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
     with ctx.store.read() as conn:
         found = deliveries.by_remote(conn, query)
         if not found and len(query) >= MIN_PREFIX and query.isalnum():
-            found = [one for i in deliveries.matching(conn, query) if (one := deliveries.get(conn, i))]
+            found = [
+                one for i in deliveries.matching(conn, query) if (one := deliveries.get(conn, i))
+            ]
         if len(found) != 1:
-            return {"found": False, "delivery": None, "author": None, "approved_by": None,
-                    "sent_at": None}
+            return {
+                "found": False,
+                "delivery": None,
+                "author": None,
+                "approved_by": None,
+                "sent_at": None,
+            }
         (document,) = delivery_docs(
             conn, found, now=ctx.clock.now(), stale_after=ctx.queue.stale_after
         )
     return {
         "found": found[0].state in {_S.SENT, _S.RETRACTING, _S.RETRACTED, _S.UNCERTAIN},
-        "delivery": document, "author": document.get("author"),
-        "approved_by": document.get("approved_by"), "sent_at": document.get("sent_at"),
+        "delivery": document,
+        "author": document.get("author"),
+        "approved_by": document.get("approved_by"),
+        "sent_at": document.get("sent_at"),
     }

@@ -58,8 +58,12 @@ def pause(
         return _by_flag(ctx, reason, key, caller)
     passing("pause.after_trip")
     return {
-        "accepted": True, "via": "socket", "sealed": None, "version": tripped.version,
-        "on_wire": [post_doc(one) for one in tripped.on_wire], "uncertain": [],
+        "accepted": True,
+        "via": "socket",
+        "sealed": None,
+        "version": tripped.version,
+        "on_wire": [post_doc(one) for one in tripped.on_wire],
+        "uncertain": [],
         "state_dir": str(ctx.state_dir),
     }
 
@@ -92,14 +96,16 @@ def write_pause(ctx: Context, key: str, *, review_s: float | None = None) -> Tri
 
 def _again(conn: Connection, version: int, cause: Cause) -> Tripped:
     return Tripped(
-        cause, new=False, version=version,
+        cause,
+        new=False,
+        version=version,
         on_wire=tuple(deliveries.in_state(conn, DeliveryState.SENDING)),
     )
 
 
 def _by_flag(ctx: Context, reason: str, key: str, caller: Caller) -> PauseDoc:
     try:
-        ctx.flags.write(reason, key, caller.person)
+        ctx.flags.write(reason, key, caller.person, at=ctx.clock.now())
     except OSError as error:
         raise OperatorError(
             "not_recorded",
@@ -107,8 +113,13 @@ def _by_flag(ctx: Context, reason: str, key: str, caller: Caller) -> PauseDoc:
             f"the daemon holds everything in memory; free the disk of {ctx.state_dir}",
         ) from error
     return {
-        "accepted": True, "via": "flag", "sealed": None, "version": None, "on_wire": [],
-        "uncertain": [], "state_dir": str(ctx.state_dir),
+        "accepted": True,
+        "via": "flag",
+        "sealed": None,
+        "version": None,
+        "on_wire": [],
+        "uncertain": [],
+        "state_dir": str(ctx.state_dir),
     }
 
 
@@ -144,12 +155,16 @@ def _seal(ctx: Context, conn: Connection, version: int | None) -> PauseDoc:
             incidents.note_time(conn, latch.incident, "sealed_at", now)
         latch = latch_store.read(conn)
     return _receipt(
-        ctx, version=latch.version, sealed=stands and not sending, sealed_at=latch.sealed_at,
-        on_wire=sending, uncertain=uncertain,
+        ctx,
+        version=latch.version,
+        sealed=stands and not sending,
+        sealed_at=latch.sealed_at,
+        on_wire=sending,
+        uncertain=uncertain,
     )
 
 
-def _receipt(  # noqa: PLR0913 - the parts of one document
+def _receipt(
     ctx: Context,
     *,
     version: int | None,
@@ -159,10 +174,14 @@ def _receipt(  # noqa: PLR0913 - the parts of one document
     uncertain: Sequence[Delivery] = (),
 ) -> PauseDoc:
     return {
-        "accepted": True, "via": "socket", "sealed": sealed, "version": version,
+        "accepted": True,
+        "via": "socket",
+        "sealed": sealed,
+        "version": version,
         "on_wire": [post_doc(one) for one in on_wire],
         "uncertain": [post_doc(one) for one in uncertain],
-        "state_dir": str(ctx.state_dir), "sealed_at": z_or_none(sealed_at),
+        "state_dir": str(ctx.state_dir),
+        "sealed_at": z_or_none(sealed_at),
     }
 
 

@@ -10,7 +10,7 @@ Order of a resume (any failure closes nothing; after a crash the causes still st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from killswitch.desk import carry_out
@@ -19,14 +19,22 @@ from killswitch.desk.documents import cause_doc, delivery_docs
 from killswitch.errors import RefusedError
 from killswitch.failpoints import passing
 from killswitch.flagging import DIRECTORY, belongs_to_closed, flag_causes
-from killswitch.latch import DISMISSIBLE, Cause, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
+from killswitch.latch import (
+    DISMISSIBLE,
+    Cause,
+    CauseKind,
+    Latch,
+    Refusal,
+    judge_dismiss,
+    judge_resume,
+)
 from killswitch.news.story import Story, StoryBook
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import audit, decisions, deliveries, facts, incidents, news, notices, people
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
-from killswitch.wire import Caller, DismissDoc, ResumeDoc, ResumePreviewDoc, z_time
+from killswitch.wire import Caller, DeliveryDoc, DismissDoc, ResumeDoc, ResumePreviewDoc, z_time
 
 _S = DeliveryState
 # How many rows a preview shows; the counts are of all.
@@ -48,7 +56,7 @@ def preview(ctx: Context) -> ResumePreviewDoc:
         )
         uncertain = deliveries.in_state(conn, _S.UNCERTAIN)
 
-        def docs(found: Sequence[Delivery]) -> list:  # type: ignore[type-arg]
+        def docs(found: Sequence[Delivery]) -> list[DeliveryDoc]:
             return delivery_docs(conn, found, now=now, stale_after=ctx.queue.stale_after)
 
         return {
@@ -69,9 +77,7 @@ def undecided(conn: Connection, latch: Latch, *, now: datetime) -> list[Delivery
 
     A decided time that has passed in the pause counts as no decision.
     """
-    held = deliveries.held_by(
-        conn, HoldKind.PAUSE, HoldKind.LEAD, ref=latch.incident, before=now
-    )
+    held = deliveries.held_by(conn, HoldKind.PAUSE, HoldKind.LEAD, ref=latch.incident, before=now)
     decided = decisions.of(conn, [one.id for one in held])
     return [
         one
@@ -81,9 +87,7 @@ def undecided(conn: Connection, latch: Latch, *, now: datetime) -> list[Delivery
     ]
 
 
-def resume(
-    ctx: Context, seen: int, *, reason: str, keep_held: bool, caller: Caller
-) -> ResumeDoc:
+def resume(ctx: Context, seen: int, *, reason: str, keep_held: bool, caller: Caller) -> ResumeDoc:
     """
     Close exactly the causes of the version that the human saw.
 
@@ -95,8 +99,13 @@ def resume(
     with ctx.store.read() as conn:
         latch = latch_store.read(conn)
         if not latch.paused and ctx.flags.is_clear() and not ctx.pending:
-            return {"version": latch.version, "closed": [], "held": deliveries.count(conn, _S.HELD),
-                    "lead_until": None, "released": 0}
+            return {
+                "version": latch.version,
+                "closed": [],
+                "held": deliveries.count(conn, _S.HELD),
+                "lead_until": None,
+                "released": 0,
+            }
         waiting = len(undecided(conn, latch, now=now))
     _refuse_if(judge_resume(latch, seen=seen, standing={}, undecided=waiting, keep_held=keep_held))
     _look(ctx)
@@ -105,7 +114,16 @@ def resume(
     standing = ctx.hooks.standing()
     now = ctx.clock.now()
     with ctx.store.write() as conn:
-        document = _close(ctx, conn, seen, standing, reason, keep_held, caller, now)
+        document = _close(
+            ctx,
+            conn,
+            seen=seen,
+            standing=standing,
+            reason=reason,
+            keep_held=keep_held,
+            caller=caller,
+            now=now,
+        )
         passing("resume.before_commit")
     passing("resume.after_commit")
     ctx.hooks.forget_stories()
@@ -150,9 +168,16 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
         )
 
 
-def _close(  # noqa: PLR0913, PLR0917 - one transaction, all of it handed in
-    ctx: Context, conn: Connection, seen: int, standing: dict[CauseKind, str], reason: str,
-    keep_held: bool, caller: Caller, now: datetime,
+def _close(
+    ctx: Context,
+    conn: Connection,
+    *,
+    seen: int,
+    standing: Mapping[CauseKind, str],
+    reason: str,
+    keep_held: bool,
+    caller: Caller,
+    now: datetime,
 ) -> ResumeDoc:
     latch = latch_store.lock(conn)
     waiting = undecided(conn, latch, now=now)
@@ -170,8 +195,11 @@ def _close(  # noqa: PLR0913, PLR0917 - one transaction, all of it handed in
     released = carry_out.carry_out_all(ctx, conn, now=now)
     _tell(conn, latch, "resumed", caller, reason, by, now)
     return {
-        "version": version, "closed": closed, "held": deliveries.count(conn, _S.HELD),
-        "lead_until": z_time(now + ctx.queue.lead), "released": released,
+        "version": version,
+        "closed": closed,
+        "held": deliveries.count(conn, _S.HELD),
+        "lead_until": z_time(now + ctx.queue.lead),
+        "released": released,
     }
 
 
@@ -209,15 +237,25 @@ def news_row(story: Story) -> dict[str, object]:
     return {"id": story.id, "state": str(story.state), "body": story.to_json()}
 
 
-def _tell(  # noqa: PLR0913, PLR0917 - the words of one record
-    conn: Connection, latch: Latch, outcome: str, caller: Caller, reason: str, by: str,
+def _tell(  # noqa: PLR0917 - the words of one record
+    conn: Connection,
+    latch: Latch,
+    outcome: str,
+    caller: Caller,
+    reason: str,
+    by: str,
     now: datetime,
 ) -> None:
     notices.ack_all(conn, by=by, now=now)
     if latch.incident:
         incidents.end(conn, latch.incident, by=by, reason=reason, outcome=outcome, now=now)
     notices.add_notice(
-        conn, kind="resumed", ref=f"v{latch.version}", escalates=False, loud=False, now=now,
+        conn,
+        kind="resumed",
+        ref=f"v{latch.version}",
+        escalates=False,
+        loud=False,
+        now=now,
         facts={"by": caller.person, "reason": reason, "outcome": outcome},
     )
 

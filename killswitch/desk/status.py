@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, head, inhibit_doc, post_doc
@@ -15,9 +15,11 @@ from killswitch.store import deliveries, facts, incidents, news, notices, people
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.wire import (
+    ClashesDoc,
     FeverDoc,
     IncidentHeadDoc,
     NextDueDoc,
+    PostDoc,
     State,
     StatusDoc,
     WhoDoc,
@@ -34,6 +36,14 @@ _OUT_SHOWN = 20
 _REHEARSED = timedelta(days=7)
 
 
+class _IncidentPart(TypedDict):
+    incident: IncidentHeadDoc | None
+    fever: FeverDoc | None
+    went_out: list[PostDoc]
+    who: WhoDoc | None
+    clashes: ClashesDoc
+
+
 def status(ctx: Context) -> StatusDoc:
     """Tell the state of everything."""
     now = ctx.clock.now()
@@ -43,15 +53,18 @@ def status(ctx: Context) -> StatusDoc:
         counts = deliveries.counts(conn)
         names = people.names(conn, {cause.by for cause in latch.causes})
         document: StatusDoc = {
-            "state": _state(ctx, latch), "mode": ctx.mode,
+            "state": _state(ctx, latch),
+            "mode": ctx.mode,
             "sealed": latch.paused and latch.sealed_at is not None,
-            "sealed_at": z_or_none(latch.sealed_at), "version": latch.version,
+            "sealed_at": z_or_none(latch.sealed_at),
+            "version": latch.version,
             "causes": [cause_doc(cause, names) for cause in latch.causes],
             "inhibits": [inhibit_doc(inhibit) for inhibit in ctx.inhibits.list()],
             "sight": _sight(ctx, conn, now),
             "queue": {
                 "scheduled": counts.get(_S.SCHEDULED, 0) + counts.get(_S.CLAIMED, 0),
-                "held": counts.get(_S.HELD, 0), "sending": counts.get(_S.SENDING, 0),
+                "held": counts.get(_S.HELD, 0),
+                "sending": counts.get(_S.SENDING, 0),
                 "uncertain": counts.get(_S.UNCERTAIN, 0),
                 "awaiting_approval": counts.get(_S.AWAITING_APPROVAL, 0),
                 "sent_24h": sum(deliveries.sent_since(conn, now - _DAY).values()),
@@ -60,16 +73,21 @@ def status(ctx: Context) -> StatusDoc:
             "lead_until": _lead_until(ctx, latch, now),
             "flags": [{"name": f.name, "key": f.key, "note": f.note} for f in flags.entries],
             "state_dir": str(ctx.state_dir),
-            "now": z_time(now), "language": ctx.language, "timezone": str(ctx.zone),
+            "now": z_time(now),
+            "language": ctx.language,
+            "timezone": str(ctx.zone),
             "since": z_or_none(latch.paused_at),
             "uncertain": [post_doc(one) for one in deliveries.in_state(conn, _S.UNCERTAIN)],
             "undecided": len(undecided(conn, latch, now=now)) if latch.paused else 0,
-            "relays": _relays(ctx, conn), "notices": _failing(ctx, conn, now),
+            "relays": _relays(ctx, conn),
+            "notices": _failing(ctx, conn, now),
             "by_hand": [{"name": name, "state": "not_confirmed"} for name in ctx.also_stop],
-            "one_outlet": _one_outlet(ctx), "rehearsal": _rehearsed(ctx, conn, now),
+            "one_outlet": _one_outlet(ctx),
+            "rehearsal": _rehearsed(ctx, conn, now),
             "last_round_age_s": _round_age(conn, now),
         }
-        document.update(_incident_part(ctx, conn, latch, now))  # type: ignore[typeddict-item] - keys of StatusDoc
+        part = _incident_part(ctx, conn, latch, now)
+    document |= cast("StatusDoc", part)
     document["hint"] = _hint(document)
     return document
 
@@ -92,12 +110,19 @@ def _sight(ctx: Context, conn: Connection, now: datetime) -> Any:
 
 def _next_due(conn: Connection, now: datetime) -> list[NextDueDoc]:
     coming = deliveries.page(
-        conn, states=[_S.SCHEDULED.value, _S.CLAIMED.value, _S.HELD.value],
-        after=(now, ""), limit=NEXT_SHOWN,
+        conn,
+        states=[_S.SCHEDULED.value, _S.CLAIMED.value, _S.HELD.value],
+        after=(now, ""),
+        limit=NEXT_SHOWN,
     )
     return [
-        {"id": one.id, "channel": one.channel, "due": z_time(one.due_at),
-         "text": head(one.content.text), "state": one.state.value}
+        {
+            "id": one.id,
+            "channel": one.channel,
+            "due": z_time(one.due_at),
+            "text": head(one.content.text),
+            "state": one.state.value,
+        }
         for one in coming
     ]
 
@@ -112,8 +137,13 @@ def _lead_until(ctx: Context, latch: Latch, now: datetime) -> str | None:
 def _relays(ctx: Context, conn: Connection) -> Any:
     newest = relay_runs.newest(conn)
     return [
-        {"name": name, "event": run.event, "reached": run.reached_at is not None,
-         "at": z_or_none(run.reached_at), "problem": run.problem}
+        {
+            "name": name,
+            "event": run.event,
+            "reached": run.reached_at is not None,
+            "at": z_or_none(run.reached_at),
+            "problem": run.problem,
+        }
         for name in ctx.relays
         if (run := newest.get(name)) is not None
     ]
@@ -121,14 +151,21 @@ def _relays(ctx: Context, conn: Connection) -> Any:
 
 def _failing(ctx: Context, conn: Connection, now: datetime) -> Any:
     failing = notices.failing(conn, now=now)
-    return {"failing": [{"address": ctx.hooks.masked(address), "problem": problem}
-                        for address, problem in failing.items()]}
+    return {
+        "failing": [
+            {"address": ctx.hooks.masked(address), "problem": problem}
+            for address, problem in failing.items()
+        ]
+    }
 
 
 def _one_outlet(ctx: Context) -> Any:
     return [
-        {"title": inhibit.reason.removeprefix("one outlet reports: "), "outlet": "",
-         "since": z_time(inhibit.since)}
+        {
+            "title": inhibit.reason.removeprefix("one outlet reports: "),
+            "outlet": "",
+            "since": z_time(inhibit.since),
+        }
         for inhibit in ctx.inhibits.list()
         if inhibit.kind is InhibitKind.UNCONFIRMED
     ]
@@ -138,8 +175,11 @@ def _rehearsed(ctx: Context, conn: Connection, now: datetime) -> Any:
     if ctx.mode != "rehearsal":
         return []
     return [
-        {"at": z_time(row.tripped_at), "title": row.title,
-         "outlets": len({m.newsroom for m in Story.from_json(row.body).members})}
+        {
+            "at": z_time(row.tripped_at),
+            "title": row.title,
+            "outlets": len({m.newsroom for m in Story.from_json(row.body).members}),
+        }
         for row in news.tripped_stories(conn, since=now - _REHEARSED)
     ]
 
@@ -149,13 +189,16 @@ def _round_age(conn: Connection, now: datetime) -> float | None:
     return None if last is None else max(0.0, (now - last).total_seconds())
 
 
-def _incident_part(
-    ctx: Context, conn: Connection, latch: Latch, now: datetime
-) -> dict[str, Any]:
+def _incident_part(ctx: Context, conn: Connection, latch: Latch, now: datetime) -> _IncidentPart:
     row = incidents.get(conn, latch.incident) if latch.incident else None
     if row is None:
-        return {"incident": None, "fever": None, "went_out": [], "who": None,
-                "clashes": {"count": 0, "words": []}}
+        return {
+            "incident": None,
+            "fever": None,
+            "went_out": [],
+            "who": None,
+            "clashes": {"count": 0, "words": []},
+        }
     since = row.first_headline_at or row.tripped_at
     out = deliveries.sent_between(conn, since, now + _HOUR)[:_OUT_SHOWN]
     authors = people.names(conn, {one.author for one in out})
@@ -174,7 +217,9 @@ def incident_head(row: Any, story: Any) -> IncidentHeadDoc:
     members = Story.from_json(story.body).members if story is not None else ()
     first = min(members, key=lambda m: m.at, default=None)
     return {
-        "id": row.id, "title": row.title, "outlets": len({m.newsroom for m in members}),
+        "id": row.id,
+        "title": row.title,
+        "outlets": len({m.newsroom for m in members}),
         "first_headline_at": z_or_none(row.first_headline_at),
         "first_outlet": first.outlet if first else None,
     }
@@ -191,8 +236,11 @@ def fever(conn: Connection, story: str, *, now: datetime) -> FeverDoc:
 
 def _who(ctx: Context, conn: Connection, row: Any) -> WhoDoc:
     name = people.names(conn, {row.acked_by}).get(row.acked_by) if row.acked_by else None
-    return {"acked_by": name, "acked_at": z_or_none(row.acked_at),
-            "next": ctx.on_call[0] if ctx.on_call else None}
+    return {
+        "acked_by": name,
+        "acked_at": z_or_none(row.acked_at),
+        "next": ctx.on_call[0] if ctx.on_call else None,
+    }
 
 
 def _clashes(conn: Connection, story: str | None) -> Any:

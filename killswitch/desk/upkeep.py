@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,15 @@ from killswitch.store import audit, channel_state, deliveries, people
 from killswitch.store.audit import Entry, record
 from killswitch.store.copying import copy_store
 from killswitch.wire import (
-    AuditPageDoc, AuditVerifyDoc, BackupDoc, Caller, ChannelDoc, FeedDoc, NotifyTestDoc,
-    ReloadDoc, z_or_none,
+    AuditPageDoc,
+    AuditVerifyDoc,
+    BackupDoc,
+    Caller,
+    ChannelDoc,
+    FeedDoc,
+    NotifyTestDoc,
+    ReloadDoc,
+    z_or_none,
 )
 
 _DAY = timedelta(days=1)
@@ -41,24 +47,36 @@ def channels(ctx: Context, *, check: bool = False) -> list[ChannelDoc]:
     for name, one in sorted(ctx.channels.items()):
         rules, wait = ctx.limits[name], waits.get(name)
         limits: dict[str, Any] = {
-            **one.limits(), "min_gap_s": rules.min_gap.total_seconds(),
-            "max_per_hour": rules.max_per_hour, "hard_cap": rules.hard_cap,
+            **one.limits(),
+            "min_gap_s": rules.min_gap.total_seconds(),
+            "max_per_hour": rules.max_per_hour,
+            "hard_cap": rules.hard_cap,
             "late_after_s": rules.late_after.total_seconds(),
         }
         problem = problems.get(name) or (wait.why if wait else None)
-        found.append({
-            "name": name, "kind": one.kind, "ok": problem is None, "limits": limits,
-            "sent_24h": sent.get(name, 0), "waits_until": z_or_none(wait and wait.waits_until),
-            "problem": problem,
-        })
+        found.append(
+            {
+                "name": name,
+                "kind": one.kind,
+                "ok": problem is None,
+                "limits": limits,
+                "sent_24h": sent.get(name, 0),
+                "waits_until": z_or_none(wait and wait.waits_until),
+                "problem": problem,
+            }
+        )
     return found
 
 
 def notify_test(ctx: Context) -> NotifyTestDoc:
     """Send a test notice to every address."""
     rows = ctx.hooks.test_notices()
-    return {"tellings": [{"address": address, "accepted": problem is None, "problem": problem}
-                         for address, problem in rows]}
+    return {
+        "tellings": [
+            {"address": address, "accepted": problem is None, "problem": problem}
+            for address, problem in rows
+        ]
+    }
 
 
 def audit_page(ctx: Context, *, after: int, limit: int, subject: str | None) -> AuditPageDoc:
@@ -68,16 +86,22 @@ def audit_page(ctx: Context, *, after: int, limit: int, subject: str | None) -> 
         names = people.names(conn, {row.actor for row in rows})
     shown = rows[:limit]
     more = len(rows) > limit
-    return {"rows": [audit_doc(row, names) for row in shown],
-            "next": shown[-1].seq if more else None}
+    return {
+        "rows": [audit_doc(row, names) for row in shown],
+        "next": shown[-1].seq if more else None,
+    }
 
 
 def audit_verify(ctx: Context) -> AuditVerifyDoc:
     """Check the whole chain."""
     with ctx.store.read() as conn:
         verdict = audit.verify(conn)
-    return {"ok": verdict.ok, "rows": verdict.rows, "broken_at": verdict.broken_at,
-            "why": verdict.why}
+    return {
+        "ok": verdict.ok,
+        "rows": verdict.rows,
+        "broken_at": verdict.broken_at,
+        "why": verdict.why,
+    }
 
 
 def erase(ctx: Context, login: str, *, caller: Caller) -> None:
@@ -111,7 +135,7 @@ def backup(ctx: Context, to: str, *, caller: Caller) -> BackupDoc:
     with ctx.store.write() as conn:
         by = people.person_id(conn, caller.person)
         record(conn, Entry("store.copied", "store", by, {"to": path.name}), now=now)
-    return {"path": str(path), "bytes": os.stat(path).st_size}
+    return {"path": str(path), "bytes": path.stat().st_size}
 
 
 def reload(ctx: Context, *, caller: Caller) -> ReloadDoc:
@@ -145,9 +169,14 @@ def metrics(ctx: Context) -> str:
         ]
     lines = []
     for name, text, value in values:
-        lines += [f"# HELP killswitch_{name} {text}", f"# TYPE killswitch_{name} gauge",
-                  f"killswitch_{name} {value:g}"]
+        lines += [
+            f"# HELP killswitch_{name} {text}",
+            f"# TYPE killswitch_{name} gauge",
+            f"killswitch_{name} {value:g}",
+        ]
     lines += ["# HELP killswitch_deliveries Posts by state", "# TYPE killswitch_deliveries gauge"]
-    lines += [f'killswitch_deliveries{{state="{state}"}} {number}'
-              for state, number in (queue or {}).items()]
+    lines += [
+        f'killswitch_deliveries{{state="{state}"}} {number}'
+        for state, number in (queue or {}).items()
+    ]
     return "\n".join(lines) + "\n"

@@ -164,7 +164,7 @@ class PinnedBackend(httpcore.NetworkBackend):
         self._policy = policy
         self._resolver = resolver
 
-    def connect_tcp(  # noqa: PLR0917 - httpcore's signature
+    def connect_tcp(
         self,
         host: str,
         port: int,

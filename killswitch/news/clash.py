@@ -206,7 +206,9 @@ def _figures(told: frozenset[str]) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _expanded() -> tuple[tuple[frozenset[str], tuple[str, ...]], ...]:
     """Write out the inflections of both sides once."""
-    return tuple((_written(events), tuple(sorted(_written(figures)))) for events, figures in _FIGURES)
+    return tuple(
+        (_written(events), tuple(sorted(_written(figures)))) for events, figures in _FIGURES
+    )
 
 
 @lru_cache(maxsize=1)

@@ -16,12 +16,14 @@ from killswitch.news.fold import fold
 from killswitch.news.lexicon import Kind, Side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from killswitch.news.match import Hit
 
 # Ages set apart ("his sister, 27, ..."), money, decimals ("6.8"), clock times and scores ("3-1") are cut out before numbers are read.
-NOISE = re.compile(r",\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))|\(\d{1,3}\)|[$€£₹¥]\s?[\d.,]+\w?|\d+[.:]\d{1,2}(?![\d])|(?<![\d.,])\d{1,2}-\d{1,2}(?!\d)")
+NOISE = re.compile(
+    r",\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))|\(\d{1,3}\)|[$€£₹¥]\s?[\d.,]+\w?|\d+[.:]\d{1,2}(?![\d])|(?<![\d.,])\d{1,2}-\d{1,2}(?!\d)"
+)
 _THOUSANDS = re.compile(r"(?<=\d)[,.\u2019'\u00a0\u202f ](?=\d{3}(?!\d))")
 _NAME = re.compile(
     r"(?<![\w'\u2019])[A-ZÀ-ÖØ-Þ][\w\u2019'.-]*[\w.]"
@@ -44,10 +46,15 @@ class Counts:
 
 
 def without_numbers_noise(text: str) -> str:
-    """Cut out figures that are never tolls, and join ``1,400`` to one number."""
+    """Cut out figures that are never tolls, join ``1,400``, and mark colons with a word."""
     if any(map(str.isdigit, text)):
-        return _THOUSANDS.sub("", NOISE.sub(" ", text))
-    return text
+        text = _THOUSANDS.sub("", NOISE.sub(" ", text))
+    return _COLON.sub(f" {BREAK} ", text)
+
+
+# A colon or a bar parts a headline: a number after it belongs to no word before it.
+BREAK = "xbreakx"
+_COLON = re.compile(r"[:;|](?=\s)|\s[|](?=\S)")
 
 
 def without_outlet(title: str, outlet: str) -> str:
@@ -128,14 +135,29 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
     casualties = [h for h in hits if h.term.kind in (Kind.DEAD, Kind.INJURED, Kind.MISSING)]
     if not casualties:
         return Counts()
+    taken = {
+        at: (end, value)
+        for at, (end, value) in _read_numbers(words, numbers).items()
+        if not _no_toll(at, end, hits)
+    }
+    breaks = [at for at, word in enumerate(words) if word == BREAK]
+    pairs = sorted(
+        (gap, at, index)
+        for at, (end, _) in taken.items()
+        for index, hit in enumerate(casualties)
+        if (gap := _gap(at, end, hit)) is not None and not _parted(at, end, hit, (*taken, *breaks))
+    )
     best: dict[Kind, int] = {}
-    taken = _read_numbers(words, numbers)
-    for at, (end, value) in taken.items():
-        if _no_toll(at, end, hits):
+    used_numbers: set[int] = set()
+    used_words: set[int] = set()
+    for _, at, index in pairs:
+        # The closest pairs first; a number and a casualty word belong to each other only.
+        if at in used_numbers or casualties[index].first in used_words:
             continue
-        kind = _nearest(at, end, casualties, taken)
-        if kind is not None:
-            best[kind] = max(value, best.get(kind, 0))
+        used_numbers.add(at)
+        used_words.add(casualties[index].first)
+        kind = casualties[index].term.kind
+        best[kind] = max(taken[at][1], best.get(kind, 0))
     return Counts(
         dead=best.get(Kind.DEAD), injured=best.get(Kind.INJURED), missing=best.get(Kind.MISSING)
     )
@@ -183,33 +205,24 @@ def _no_toll(at: int, end: int, hits: Sequence[Hit]) -> bool:
     )
 
 
-def _nearest(
-    at: int, end: int, casualties: Sequence[Hit], taken: Mapping[int, tuple[int, int]]
-) -> Kind | None:
-    """Find the casualty word that the number belongs to; a number between them parts them."""
-    best: tuple[float, Kind] | None = None
-    for hit in casualties:
-        gap = _gap(at, end, hit)
-        if gap is None or _parted(at, end, hit, taken):
-            continue
-        if best is None or gap < best[0]:
-            best = (gap, hit.term.kind)
-    return best[1] if best else None
-
-
 def _gap(at: int, end: int, hit: Hit) -> float | None:
     """Return how far the number stands from the word, or None where it cannot belong to it."""
     side = hit.term.side
     if hit.first > end and side is not Side.AFTER:
         gap = hit.first - end
-        return gap + 0.5 if gap <= _FORWARD else None
+        return gap if gap <= _FORWARD else None
     if hit.last < at and side is not Side.BEFORE:
         gap = at - hit.last
-        return gap if gap <= (_FAR if "far" in hit.term.tags else _BACKWARD) else None
+        # "killed" takes a number after it ("killed 12") only where nothing nearer wants it.
+        late = _RELUCTANT if side is Side.BOTH else 0
+        return gap + late if gap <= (_FAR if "far" in hit.term.tags else _BACKWARD) else None
     return None
 
 
-def _parted(at: int, end: int, hit: Hit, taken: Mapping[int, tuple[int, int]]) -> bool:
-    """Say whether another number stands between the number and the word."""
+_RELUCTANT = 2.5
+
+
+def _parted(at: int, end: int, hit: Hit, marks: Iterable[int]) -> bool:
+    """Say whether another number or a colon stands between the number and the word."""
     low, high = (end, hit.first) if hit.first > end else (hit.last, at)
-    return any(low < other < high for other in taken)
+    return any(low < mark < high for mark in marks)

@@ -16,7 +16,7 @@ import unicodedata
 # Letters of other scripts that look like Latin ones, as used to slip past word lists.
 _LOOKALIKES = dict(
     zip(
-        "авекмнорстухіјѕԁɡһԛԝαβεζηικμνορτυχ",  # noqa: RUF001 - the look-alikes are the point
+        "авекмнорстухіјѕԁɡһԛԝαβεζηικμνορτυχ",
         "abekmhopctyxijsdghqwabeznikmvoptux",
         strict=True,
     )

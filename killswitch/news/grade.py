@@ -38,8 +38,14 @@ _WORDS_KEPT = 16
 _SHORTEST_WORD = 3
 _TOLD_IN_SIGNAL = frozenset(
     {
-        Kind.EVENT, Kind.DEAD, Kind.PERSON, Kind.FAME, Kind.INJURED, Kind.MISSING,
-        Kind.SETTING, Kind.VEHICLE,
+        Kind.EVENT,
+        Kind.DEAD,
+        Kind.PERSON,
+        Kind.FAME,
+        Kind.INJURED,
+        Kind.MISSING,
+        Kind.SETTING,
+        Kind.VEHICLE,
     }
 )
 _NOT_TOLD = frozenset({Kind.MASK, Kind.PLACE, Kind.VETO, Kind.CAP})
@@ -58,7 +64,6 @@ class _Language:
         )
         self.lexicon = lexicon
         self.matcher = Matcher((*lexicon.terms, *own))
-        self.wars = frozenset(lexicon.wars)
         self.told = frozenset(t.text for t in lexicon.terms if t.kind not in _NOT_TOLD)
         self.plain = lexicon.common | {
             word for t in lexicon.terms if t.kind in _NO_NAMES for word in t.text.split()
@@ -132,7 +137,7 @@ class Detector:
             names=facts.names_in(title, language.plain),
             places=places,
             home=self._home,
-            wars=language.wars - self._home,
+            wars=lexicon.wars,
             own_name=next((name for text, name in self._names if text in folded), None),
             old_year=facts.old_year(words, hits, (item.published or item.first_seen).year),
         )
@@ -179,6 +184,7 @@ def _telling(words: Sequence[str], language: _Language) -> tuple[str, ...]:
         for word in words
         if len(word) >= _SHORTEST_WORD
         and not word.isdigit()
+        and word != facts.BREAK
         and word not in common
         and word not in told
         and word not in language.lexicon.numbers

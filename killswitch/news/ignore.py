@@ -66,7 +66,7 @@ def _fault(pattern: str) -> str:
     return fault
 
 
-def _walk(node: Any, counts: dict[str, int], *, repeated: bool) -> str:  # noqa: ANN401 - parser tree
+def _walk(node: Any, counts: dict[str, int], *, repeated: bool) -> str:
     """Walk the parsed pattern and return the first fault."""
     for operator, argument in node:
         name = str(operator)
@@ -87,7 +87,7 @@ def _walk(node: Any, counts: dict[str, int], *, repeated: bool) -> str:  # noqa:
     return ""
 
 
-def _children(argument: Any) -> Iterable[Any]:  # noqa: ANN401 - parser tree
+def _children(argument: Any) -> Iterable[Any]:
     """Return the parts of a parsed node that are patterns themselves."""
     if type(argument).__name__ == "SubPattern":
         return (argument,)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ class Kind(StrEnum):
     PLACE = "place"
     FIGURE = "figure"
     VEHICLE = "vehicle"
+    SINGLE = "single"
 
 
 # Without one of these a headline is graded ``none`` and nothing else is looked at.
@@ -101,7 +102,8 @@ class Lexicon:
         terms: All phrases, inflections written out.
         numbers: Folded number words and their values.
         common: Words that tell nothing about which event a headline is about.
-        wars: Countries with a running war; single strikes there are daily news.
+        wars: Countries with a running war, and the deaths that one strike there needs to be
+            more than daily news.
         review: The day from which the whole list should be looked at again.
     """
 
@@ -109,7 +111,7 @@ class Lexicon:
     terms: tuple[Term, ...]
     numbers: Mapping[str, int]
     common: frozenset[str]
-    wars: tuple[str, ...] = ()
+    wars: Mapping[str, int] = field(default_factory=dict)
     review: date | None = None
 
 
@@ -172,7 +174,7 @@ def build_lexicon(table: Mapping[str, Any], *, source: str) -> Lexicon:
         terms=tuple(terms.values()),
         numbers=numbers,
         common=common,
-        wars=tuple(table.get("wars", ())),
+        wars=dict(table.get("wars", {})),
         review=table.get("review"),
     )
 
@@ -264,9 +266,7 @@ def _past_review(lexicon: Lexicon, today: date) -> Iterator[Finding]:
 _TOO_OFTEN = 0.05
 
 
-def _sample_counts(
-    lexicons: Sequence[Lexicon], sample: Iterable[str]
-) -> tuple[Counter[str], int]:
+def _sample_counts(lexicons: Sequence[Lexicon], sample: Iterable[str]) -> tuple[Counter[str], int]:
     """Count in how many headlines of the sample each phrase stands."""
     longest = max(
         (term.text.count(" ") + 1 for lexicon in lexicons for term in lexicon.terms), default=1

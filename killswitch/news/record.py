@@ -199,7 +199,7 @@ def toll_class(toll: int | None) -> int:
     return sum(toll >= limit for limit in TOLL_CLASSES) if toll else 0
 
 
-def first_story(story_id: str, item: Item, signal: Signal, now: datetime) -> Story:  # noqa: PLR0917 - the four facts of a birth
+def first_story(story_id: str, item: Item, signal: Signal, now: datetime) -> Story:
     """Open a story with its first headline."""
     empty = Story(
         id=story_id,
@@ -218,7 +218,7 @@ def first_story(story_id: str, item: Item, signal: Signal, now: datetime) -> Sto
     return with_item(empty, item, signal, now)
 
 
-def with_item(story: Story, item: Item, signal: Signal, now: datetime) -> Story:  # noqa: PLR0917 - as above
+def with_item(story: Story, item: Item, signal: Signal, now: datetime) -> Story:
     """Return the story with one more headline; the same entry again changes nothing but itself."""
     member = Member(
         id=item.id,

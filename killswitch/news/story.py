@@ -60,7 +60,7 @@ _TOLL_FROM, _TOLL_RATIO = 3, 1.6
 # Fame shows by how many newsrooms tell of it: so many beyond the asked ones make a story of notes.
 _FAME_OUTLETS = 2
 _NOTES_OUTLETS = 4
-_WIDE_SCORE = {True: 0.0, False: 0.75}
+_WIDE_SCORE = {True: 0.3, False: 0.75}
 # Reports that are severe each by themselves, and the sum of all, may come over so many windows.
 _LASTING = 4
 # More first reports than this from one newsroom in this time are a fault of that newsroom.

@@ -19,7 +19,7 @@ from killswitch.news.item import Grade
 from killswitch.news.lexicon import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from killswitch.news.facts import Counts
     from killswitch.news.match import Hit
@@ -36,23 +36,77 @@ NEEDS = {
     "own": (1.0, 1.0),
     "": (12.0, 20.0),
 }
-WAR_NEED = 30.0
 # Europe, North America, Australia and the like, whose news reaches a Western public as its own.
 NEAR = frozenset(
-    "ad al at au ba be bg ca ch cy cz de dk ee es fi fr gb gr hr hu ie is it jp kr li lt lu lv mc md"
-    " me mk mt nl no nz pl pt ro rs se si sk sm us va xk".split()
+    [
+        "ad",
+        "al",
+        "at",
+        "au",
+        "ba",
+        "be",
+        "bg",
+        "ca",
+        "ch",
+        "cy",
+        "cz",
+        "de",
+        "dk",
+        "ee",
+        "es",
+        "fi",
+        "fr",
+        "gb",
+        "gr",
+        "hr",
+        "hu",
+        "ie",
+        "is",
+        "it",
+        "jp",
+        "kr",
+        "li",
+        "lt",
+        "lu",
+        "lv",
+        "mc",
+        "md",
+        "me",
+        "mk",
+        "mt",
+        "nl",
+        "no",
+        "nz",
+        "pl",
+        "pt",
+        "ro",
+        "rs",
+        "se",
+        "si",
+        "sk",
+        "sm",
+        "us",
+        "va",
+        "xk",
+    ]
 )
 _HARD_VETOES = ("court", "past", "statistics", "livestock")
 _INJURED_PER_DEATH = 5.0
 _INJURED_MOST = 6.0
-_MISSING_PER_DEATH = 2.0
+_HURT_PER_DEATH = 20.0
+_HURT_MOST = 3.0
+_MISSING_PER_DEATH = 3.0
 # "Mass" beside a number of injured and no death: the injured weigh, the word less.
 _MASS_UNHURT = 2.0
+_MANY_INJURED = 10
 _FAR_UNTOLD = 1.0
 # A shot president or star is worth more than the one death.
 _LEADER = 3.0
 # Sums over months are told daily: a toll beyond this in a war or an epidemic is such a sum.
 _RUNNING_SUM = 1000
+# A sum of small words ("longtime", "founder", "host") is not fame; one strong word must be there.
+_FAMOUS = 0.9
+_ALMOST = 0.95
 _NOTE = 0.1
 
 
@@ -65,7 +119,7 @@ class Reading:
     names: tuple[str, ...]
     places: frozenset[str]
     home: frozenset[str]
-    wars: frozenset[str]
+    wars: Mapping[str, int]
     own_name: str | None = None
     old_year: int | None = None
     kinds: dict[Kind, list[Hit]] = field(init=False)
@@ -104,7 +158,10 @@ def weigh(reading: Reading) -> Weight:
     event = _weigh_event(reading)
     person = _weigh_person(reading)
     strong = any("weak" not in h.term.tags for h in reading.of(Kind.EVENT))
-    person_first = person.grade is not Grade.NONE and not strong and event.grade is not Grade.TRIP
+    dies = any("loose" not in h.term.tags for h in reading.of(Kind.PERSON))
+    person_first = (
+        person.grade is not Grade.NONE and not strong and (dies or event.grade is not Grade.TRIP)
+    )
     best = person if person_first or person.score > event.score else event
     return _after_vetoes(reading, best)
 
@@ -148,31 +205,36 @@ def _have(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> tuple[floa
     stands = main.term.weight if main else 1.0
     if main and toll is None and not dead and "mass" in main.term.tags and reading.counts.injured:
         stands = min(stands, _MASS_UNHURT)
+    if toll == 1 and (reading.counts.injured or 0) < _MANY_INJURED:
+        stands = min(stands, _MASS_UNHURT)
     have, parts = max(stands, toll or 0.0), [f"{toll} dead"]
     if toll is None or stands > toll:
         text = main.term.text if main else dead[0].term.text
         parts = [f"“{text}” ({stands:g})"]
-    for extra, reason in (*_counted(reading), *_described(reading, main, dead)):
+    for extra, reason in (
+        *_counted(reading, main.term.category if main else ""),
+        *_described(reading, main, dead),
+    ):
         have += extra
         parts.append(f"{reason} ({extra:g})")
     return round(have, 2), parts
 
 
-def _counted(reading: Reading) -> list[tuple[float, str]]:
+def _counted(reading: Reading, category: str) -> list[tuple[float, str]]:
     """List what the injured and the missing add."""
     injured, missing = reading.counts.injured or 0, reading.counts.missing or 0
     extras = []
     if injured > 1:
-        worth = min(injured / _INJURED_PER_DEATH, _INJURED_MOST)
+        attack = category == "attack"
+        worth = injured / (_INJURED_PER_DEATH if attack else _HURT_PER_DEATH)
+        worth = min(worth, _INJURED_MOST if attack else _HURT_MOST)
         extras.append((round(worth, 2), f"{injured} injured"))
     if missing > 1:
         extras.append((round(missing / _MISSING_PER_DEATH, 2), f"{missing} missing"))
     return extras
 
 
-def _described(
-    reading: Reading, main: Hit | None, dead: Sequence[Hit]
-) -> list[tuple[float, str]]:
+def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[tuple[float, str]]:
     """List what crowds, children, public places and strong words add."""
     counts = reading.counts
     told = counts.dead or counts.injured
@@ -191,9 +253,16 @@ def _described(
         best = max(reading.of(kind), key=lambda h: h.term.weight, default=None)
         if best is not None:
             worth = best.term.weight * (_LEADER if kind is Kind.FAME else 1)
-            worth = min(worth, 1.0) if told and kind is Kind.SETTING else worth
+            if kind is Kind.SETTING and (told or _one_victim(reading, main)):
+                worth = min(worth, 1.0)
             extras.append((worth, f"“{best.term.text}”"))
     return extras
+
+
+def _one_victim(reading: Reading, main: Hit | None) -> bool:
+    """Say whether the attack seems to be on one person: then a public place adds little."""
+    one = reading.of(Kind.SINGLE) or (main is not None and main.term.tags & {"single", "weak"})
+    return bool(one) and not reading.of(Kind.CROWD) and not reading.of(Kind.CHILDREN)
 
 
 def _need(reading: Reading, category: str) -> tuple[float, str]:
@@ -208,8 +277,9 @@ def _need(reading: Reading, category: str) -> tuple[float, str]:
     if reading.own_name:
         return at_home / 4, f"with our own name “{reading.own_name}”"
     near = places & (NEAR | reading.home)
-    if places & reading.wars and not near and category in ("war", "attack", "accident", ""):
-        return WAR_NEED, f"in a running war ({_listed(places & reading.wars)})"
+    struck = (places & reading.wars.keys()) - reading.home
+    if struck and not near and category in ("war", "attack", "accident", ""):
+        return max(map(reading.wars.__getitem__, struck)), f"in a running war ({_listed(struck)})"
     if places and not near:
         need = elsewhere if toll is not None else min(elsewhere, at_home * _FAR_UNTOLD)
         return need, f"far ({_listed(places)})"
@@ -224,7 +294,8 @@ def _listed(places: frozenset[str]) -> str:
 def _weigh_person(reading: Reading) -> Weight:
     """Weigh the headline as the death of a person: fame against what a pause needs."""
     said = reading.of(Kind.PERSON)
-    if not said or not reading.names or (reading.counts.dead or 0) > 1:
+    many = (reading.counts.dead or 0) > 1 and all("loose" in h.term.tags for h in said)
+    if not said or not reading.names or many:
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no person's death told")
     loose = all("loose" in h.term.tags for h in said)
     parts = [f"“{said[0].term.text}” {reading.names[0]}"]
@@ -246,6 +317,9 @@ def _weigh_person(reading: Reading) -> Weight:
         fame = round(fame * 0.75, 3)
         parts.append("told in passing (x 0.75)")
     score = round(max(fame, 0.0), 3)
+    known = any(h.term.weight >= _FAMOUS for h in reading.of(Kind.FAME)) or reading.own_name
+    if score >= 1 and not known:
+        score = _ALMOST
     grade = Grade.TRIP if score >= 1 else Grade.NOTE if score > 0 else Grade.NONE
     why = f"death of a person: {', '.join(parts)} = {score:g} of 1"
     return Weight(grade=grade, score=score, category="death", why=why)
@@ -270,7 +344,7 @@ def _after_vetoes(reading: Reading, best: Weight) -> Weight:
     if reading.old_year is not None and not counts.dead:
         return _taken(best, f"an event of {reading.old_year}", Grade.NONE)
     if best.category == "epidemic" or (
-        (counts.dead or 0) > _RUNNING_SUM and reading.places & reading.wars
+        (counts.dead or 0) > _RUNNING_SUM and reading.places & reading.wars.keys()
     ):
         return _taken(best, "a running sum", Grade.NOTE)
     caps = [h for h in reading.of(Kind.CAP) if h.term.category != "relative"]

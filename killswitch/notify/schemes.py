@@ -242,20 +242,30 @@ def can_be_silent(url: str) -> bool:
 
 def prepared(url: str, *, silent: bool) -> str:
     """
-    Return the address as it is handed to apprise: plain text, and silent where asked for.
+    Return the address as it is handed to apprise.
+
+    Plain text always. Where a service takes less than a whole notice, text messages and phones get
+    its beginning, which is what counts, and chats get it in parts; ``overflow=`` in the address
+    says otherwise.
 
     Args:
         url: An address that ``check_address`` accepted.
         silent: Ask the service not to make a sound; it must be able to.
     """
-    extra = [("format", "text"), *(_SILENT[scheme_of(url)] if silent else ())]
+    scheme = scheme_of(url)
     before, _, query = url.partition("?")
-    ours = {name for name, _ in extra}
     # Taken apart by hand: words such as "+header=x" must come through as they were written.
-    kept = [
-        word for word in query.split("&") if word and word.partition("=")[0].lower() not in ours
-    ]
-    return before + "?" + "&".join([*kept, urlencode(extra)])
+    words = [word for word in query.split("&") if word]
+    names = {_name(word) for word in words}
+    ours = {"format": "text"} | (dict(_SILENT[scheme]) if silent else {})
+    if "overflow" not in names:
+        ours["overflow"] = "truncate" if scheme in _SMS | _PUSH else "split"
+    kept = [word for word in words if _name(word) not in ours]
+    return before + "?" + "&".join([*kept, urlencode(ours)])
+
+
+def _name(word: str) -> str:
+    return word.partition("=")[0].lower()
 
 
 def scrub(text: str, url: str) -> str:

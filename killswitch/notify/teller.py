@@ -131,7 +131,7 @@ class Teller:
         lanes.check()
         return [
             TellingDoc(
-                address=self._label(name),
+                address=self.label(name),
                 accepted=results.get(name, _NO_ANSWER) is None,
                 problem=results.get(name, _NO_ANSWER),
             )
@@ -143,7 +143,7 @@ class Teller:
         sender = self._take()
         try:
             return [
-                FailingDoc(address=self._label(name), problem=problem)
+                FailingDoc(address=self.label(name), problem=problem)
                 for name in self.policy.names(self.policy.top)
                 if (problem := _ask(sender, {"do": "check", "url": self._url(name)})) is not None
             ]
@@ -157,7 +157,7 @@ class Teller:
         with self._store.read() as conn:
             found = notices.failing(conn, now=self._clock.now())
         return [
-            FailingDoc(address=self._label(name), problem=why)
+            FailingDoc(address=self.label(name), problem=why)
             for name, why in found.items()
             if self.policy.address(name) is not None
         ]
@@ -299,7 +299,7 @@ class Teller:
     def _url(self, name: str) -> str:
         return self.policy.address(name) or ""
 
-    def _label(self, name: str) -> str:
+    def label(self, name: str) -> str:
         return label(self._url(name), name)
 
 

@@ -24,8 +24,8 @@ from killswitch.notify.voice import Voice, voice_of
 from killswitch.store.notices import NoticeKind
 from killswitch.wire import StatusDoc, read_time
 
-BODY_MOST = 4000
-"""Characters of the body: Telegram takes 4096, the others more."""
+BODY_MOST = 3900
+"""Characters of the body: with the title it fits into the 4096 of a Telegram message."""
 _SECOND_MOST = 240
 
 

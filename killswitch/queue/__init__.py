@@ -1,0 +1,1 @@
+"""Pure rules of posts and deliveries: states, lateness, gaps, slots, times, files."""

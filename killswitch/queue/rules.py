@@ -79,7 +79,9 @@ def slot_problem(rules: ChannelRules, due: datetime, taken: Sequence[datetime]) 
     """
     at = bisect.bisect_left(taken, due)
     if rules.min_gap:
-        near = [other for other in taken[max(0, at - 1) : at + 1] if abs(other - due) < rules.min_gap]
+        near = [
+            other for other in taken[max(0, at - 1) : at + 1] if abs(other - due) < rules.min_gap
+        ]
         if near:
             return (
                 f"{rules.name} already has a post at {near[0]:%Y-%m-%d %H:%M:%S}Z, "

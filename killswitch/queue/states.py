@@ -39,15 +39,11 @@ _S = DeliveryState
 
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.DRAFT: frozenset({_S.AWAITING_APPROVAL, _S.SCHEDULED, _S.CANCELLED}),
-    _S.AWAITING_APPROVAL: frozenset(
-        {_S.SCHEDULED, _S.DRAFT, _S.HELD, _S.SKIPPED, _S.CANCELLED}
-    ),
+    _S.AWAITING_APPROVAL: frozenset({_S.SCHEDULED, _S.DRAFT, _S.HELD, _S.SKIPPED, _S.CANCELLED}),
     _S.SCHEDULED: frozenset(
         {_S.CLAIMED, _S.HELD, _S.AWAITING_APPROVAL, _S.DRAFT, _S.SKIPPED, _S.CANCELLED}
     ),
-    _S.HELD: frozenset(
-        {_S.SCHEDULED, _S.AWAITING_APPROVAL, _S.DRAFT, _S.SKIPPED, _S.CANCELLED}
-    ),
+    _S.HELD: frozenset({_S.SCHEDULED, _S.AWAITING_APPROVAL, _S.DRAFT, _S.SKIPPED, _S.CANCELLED}),
     _S.CLAIMED: frozenset({_S.SCHEDULED, _S.SENDING, _S.CANCELLED}),
     _S.SENDING: frozenset({_S.SENT, _S.SCHEDULED, _S.HELD, _S.FAILED, _S.UNCERTAIN}),
     _S.UNCERTAIN: frozenset({_S.SENT, _S.SCHEDULED, _S.HELD, _S.SKIPPED, _S.RETRACTING}),

@@ -26,7 +26,12 @@ from killswitch.settings.tree import Settings
 
 PREFIX = "KILLSWITCH_"
 OTHER_VARIABLES = frozenset(
-    {"KILLSWITCH_CONFIG", "KILLSWITCH_FAILPOINTS", "KILLSWITCH_REQUIRE_POSTGRES", "KILLSWITCH_SHARED"}
+    {
+        "KILLSWITCH_CONFIG",
+        "KILLSWITCH_FAILPOINTS",
+        "KILLSWITCH_REQUIRE_POSTGRES",
+        "KILLSWITCH_SHARED",
+    }
 )
 """Ours, but no settings: where the file is, and what the tests hand to the daemons they start."""
 CREDENTIAL_MARK = "credential:"

@@ -246,7 +246,7 @@ class Settings(BaseSettings):
         )
 
     @classmethod
-    def settings_customise_sources(  # noqa: PLR0917 - the signature is pydantic-settings'
+    def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
         init_settings: PydanticBaseSettingsSource,

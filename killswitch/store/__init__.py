@@ -1,0 +1,1 @@
+"""The one truth: tables, transactions and one small repository a subject."""

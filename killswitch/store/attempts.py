@@ -38,17 +38,21 @@ def open_attempt(
     attempt = new_id("a")
     conn.execute(
         sa.insert(attempts).values(
-            id=attempt, delivery=delivery, number=number + 1, incarnation=incarnation,
-            fence=fence, request_hash=request_hash, intent_at=now, deadline_s=deadline_s,
+            id=attempt,
+            delivery=delivery,
+            number=number + 1,
+            incarnation=incarnation,
+            fence=fence,
+            request_hash=request_hash,
+            intent_at=now,
+            deadline_s=deadline_s,
             outcome=OPEN,
         )
     )
     return attempt
 
 
-def end(
-    conn: Connection, attempt: str, outcome: str, *, detail: str | None, now: datetime
-) -> None:
+def end(conn: Connection, attempt: str, outcome: str, *, detail: str | None, now: datetime) -> None:
     """Write what became of a try (a late answer may replace ``unknown``)."""
     conn.execute(
         sa.update(attempts)

@@ -63,9 +63,7 @@ def record(conn: Connection, *entries: Entry, now: datetime) -> None:
         previous = row["hash"] = _hash(row)
         rows.append(row)
     conn.execute(sa.insert(audit), rows)
-    conn.execute(
-        sa.update(audit_head).where(audit_head.c.id == 1).values(seq=seq, hash=previous)
-    )
+    conn.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(seq=seq, hash=previous))
 
 
 def _head(conn: Connection) -> tuple[int, str]:
@@ -79,8 +77,15 @@ def _head(conn: Connection) -> tuple[int, str]:
 
 def _hash(row: Mapping[str, Any]) -> str:
     at: datetime = row["at"]
-    parts = [str(row["seq"]), at.isoformat(timespec="microseconds"), row["actor"], row["event"],
-             row["subject"], row["data"], row["prev"]]
+    parts = [
+        str(row["seq"]),
+        at.isoformat(timespec="microseconds"),
+        row["actor"],
+        row["event"],
+        row["subject"],
+        row["data"],
+        row["prev"],
+    ]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -117,7 +122,7 @@ def _broken(row: Row[Any], previous: str | None, expected: int | None) -> str | 
         return f"row {expected} is missing"
     if row.prev != previous:
         return f"row {row.seq} does not follow the row before it"
-    if row.hash != _hash(row._mapping):
+    if row.hash != _hash(row._asdict()):
         return f"row {row.seq} was changed"
     return None
 
@@ -125,9 +130,7 @@ def _broken(row: Row[Any], previous: str | None, expected: int | None) -> str | 
 def restart(conn: Connection, *, actor: str, why: str, now: datetime) -> None:
     """Begin the chain anew after a break that a human has seen; old rows stay as they are."""
     top = conn.execute(sa.select(sa.func.max(audit.c.seq))).scalar() or 0
-    conn.execute(
-        sa.update(audit_head).where(audit_head.c.id == 1).values(seq=top, hash=_GENESIS)
-    )
+    conn.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(seq=top, hash=_GENESIS))
     record(conn, Entry("audit.restarted", "audit", actor, {"why": why}), now=now)
 
 
@@ -147,9 +150,9 @@ def data_of(row: Row[Any]) -> dict[str, Any]:
     return found
 
 
-def between(
-    conn: Connection, event: str, *, start: datetime, end: datetime
-) -> list[Row[Any]]:
+def between(conn: Connection, event: str, *, start: datetime, end: datetime) -> list[Row[Any]]:
     """Return the audit rows of one event between two instants, oldest first."""
-    statement = sa.select(audit).where(audit.c.event == event, audit.c.at >= start, audit.c.at <= end)
+    statement = sa.select(audit).where(
+        audit.c.event == event, audit.c.at >= start, audit.c.at <= end
+    )
     return list(conn.execute(statement.order_by(audit.c.seq)))

@@ -59,10 +59,10 @@ def restore_store(backup: Path, to: Path) -> None:
     fresh.unlink(missing_ok=True)
     _copy(backup, fresh)
     if to.exists():
-        os.replace(to, to.with_name(to.name + ".before-restore"))
+        to.replace(to.with_name(to.name + ".before-restore"))
     for suffix in ("-wal", "-shm"):
         Path(str(to) + suffix).unlink(missing_ok=True)
-    os.replace(fresh, to)
+    fresh.replace(to)
 
 
 def _check(backup: Path) -> None:

@@ -115,7 +115,8 @@ def page(
     if clash:
         statement = statement.where(
             sa.exists().where(
-                holds.c.delivery == deliveries.c.id, holds.c.kind == "clash",
+                holds.c.delivery == deliveries.c.id,
+                holds.c.kind == "clash",
                 holds.c.lifted_at.is_(None),
             )
         )
@@ -147,7 +148,8 @@ def sent_between(conn: Connection, start: datetime, end: datetime) -> list[Deliv
     """Return what went out between two instants, oldest first."""
     statement = select().where(
         deliveries.c.state.in_(["sent", "retracting", "retracted"]),
-        deliveries.c.sent_at >= start, deliveries.c.sent_at < end,
+        deliveries.c.sent_at >= start,
+        deliveries.c.sent_at < end,
     )
     return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.sent_at))]
 
@@ -173,9 +175,7 @@ def by_remote(conn: Connection, what: str) -> list[Delivery]:
 def expired(conn: Connection, *, now: datetime, limit: int = BATCH) -> list[Delivery]:
     """Return deliveries whose author's own ``expires`` has passed while they waited."""
     waiting = [_S.SCHEDULED.value, _S.HELD.value, _S.AWAITING_APPROVAL.value]
-    statement = select().where(
-        deliveries.c.expires_at <= now, deliveries.c.state.in_(waiting)
-    )
+    statement = select().where(deliveries.c.expires_at <= now, deliveries.c.state.in_(waiting))
     return [delivery(row) for row in conn.execute(statement.limit(limit))]
 
 
@@ -188,14 +188,33 @@ def content_of(row: Any) -> Content:
 def delivery(row: Row[Any]) -> Delivery:
     """Build the value from a row of ``select``."""
     return Delivery(
-        id=row.id, post=row.post, channel=row.channel, state=DeliveryState(row.state),
-        due_at=row.due_at, next_at=row.next_at, content=content_of(row),
-        content_hash=row.content_hash, approved_hash=row.approved_hash, author=row.author,
-        fence=row.fence, owner=row.owner, lease_until_s=row.lease_until_s, tries=row.tries,
-        expires_at=row.expires_at, created_at=row.created_at, confirm_from=row.confirm_from,
-        confirmed_at=row.confirmed_at, zone=row.zone, wall=row.wall, remote_id=row.remote_id,
-        sent_at=row.sent_at, problem=row.problem, key=row.key, approved_by=row.approved_by,
-        changed_at=row.changed_at, passes_lead=bool(row.passes_lead),
+        id=row.id,
+        post=row.post,
+        channel=row.channel,
+        state=DeliveryState(row.state),
+        due_at=row.due_at,
+        next_at=row.next_at,
+        content=content_of(row),
+        content_hash=row.content_hash,
+        approved_hash=row.approved_hash,
+        author=row.author,
+        fence=row.fence,
+        owner=row.owner,
+        lease_until_s=row.lease_until_s,
+        tries=row.tries,
+        expires_at=row.expires_at,
+        created_at=row.created_at,
+        confirm_from=row.confirm_from,
+        confirmed_at=row.confirmed_at,
+        zone=row.zone,
+        wall=row.wall,
+        remote_id=row.remote_id,
+        sent_at=row.sent_at,
+        problem=row.problem,
+        key=row.key,
+        approved_by=row.approved_by,
+        changed_at=row.changed_at,
+        passes_lead=bool(row.passes_lead),
     )
 
 
@@ -211,7 +230,9 @@ def get(conn: Connection, delivery_id: str, *, lock: bool = False) -> Delivery |
 def lock_many(conn: Connection, ids: Collection[str]) -> list[Delivery]:
     """Lock deliveries in the order of their ids (the one order, so that none wait in a ring)."""
     found = conn.execute(
-        select().where(deliveries.c.id.in_(ids)).order_by(deliveries.c.id)
+        select()
+        .where(deliveries.c.id.in_(ids))
+        .order_by(deliveries.c.id)
         .with_for_update(of=deliveries)
     )
     return [delivery(row) for row in found]
@@ -298,9 +319,7 @@ def unclaimed(one: Delivery) -> dict[str, Any]:
 def set_values(conn: Connection, delivery_id: str, *, now: datetime, **values: Any) -> None:
     """Change other columns of a delivery, never its state."""
     conn.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.id == delivery_id)
-        .values(changed_at=now, **values)
+        sa.update(deliveries).where(deliveries.c.id == delivery_id).values(changed_at=now, **values)
     )
 
 

@@ -141,7 +141,11 @@ def _engine(url: str, busy_ms: int) -> Engine:
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     return sa.create_engine(
-        url, pool_size=4, max_overflow=12, pool_timeout=5, pool_pre_ping=True,
+        url,
+        pool_size=4,
+        max_overflow=12,
+        pool_timeout=5,
+        pool_pre_ping=True,
         connect_args=_PG_CONNECT,
     )
 

@@ -26,8 +26,13 @@ def begin(
     incident = new_id("i")
     conn.execute(
         sa.insert(incidents).values(
-            id=incident, title=title, kind=kind, story=story,
-            first_headline_at=first_headline_at, detected_at=detected_at, tripped_at=now,
+            id=incident,
+            title=title,
+            kind=kind,
+            story=story,
+            first_headline_at=first_headline_at,
+            detected_at=detected_at,
+            tripped_at=now,
             accepted_at=now,
         )
     )
@@ -48,7 +53,9 @@ def name_story(
         sa.update(incidents)
         .where(incidents.c.id == incident, incidents.c.story.is_(None))
         .values(
-            story=story, title=title, first_headline_at=first_headline_at,
+            story=story,
+            title=title,
+            first_headline_at=first_headline_at,
             detected_at=detected_at,
         )
     )

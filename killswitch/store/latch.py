@@ -100,9 +100,17 @@ def open_cause(
     version = locked.version + 1
     conn.execute(
         sa.insert(causes).values(
-            id=cause_id, queue=QUEUE, kind=new.kind.value, ref=new.ref, reason=new.reason,
-            evidence=list(new.evidence), opened_at=now, opened_by=new.by,
-            opened_version=version, review_at=new.review_at, incident=incident,
+            id=cause_id,
+            queue=QUEUE,
+            kind=new.kind.value,
+            ref=new.ref,
+            reason=new.reason,
+            evidence=list(new.evidence),
+            opened_at=now,
+            opened_by=new.by,
+            opened_version=version,
+            review_at=new.review_at,
+            incident=incident,
         )
     )
     values: dict[str, Any] = {"version": version, "sealed_version": None, "sealed_at": None}
@@ -112,14 +120,24 @@ def open_cause(
     audit.record(
         conn,
         Entry(
-            "cause.opened", cause_id, new.by,
+            "cause.opened",
+            cause_id,
+            new.by,
             {"kind": new.kind.value, "ref": new.ref, "reason": new.reason, "version": version},
         ),
         now=now,
     )
     cause = Cause(
-        id=cause_id, kind=new.kind, ref=new.ref, reason=new.reason, since=now, by=new.by,
-        version=version, evidence=tuple(new.evidence), review_at=new.review_at, incident=incident,
+        id=cause_id,
+        kind=new.kind,
+        ref=new.ref,
+        reason=new.reason,
+        since=now,
+        by=new.by,
+        version=version,
+        evidence=tuple(new.evidence),
+        review_at=new.review_at,
+        incident=incident,
     )
     return cause, True
 
@@ -171,8 +189,12 @@ def seal(conn: Connection, locked: Latch, *, uncertain: Sequence[str], now: date
     )
     audit.record(
         conn,
-        Entry("pause.sealed", QUEUE, audit.MACHINE,
-              {"version": locked.version, "uncertain": list(uncertain)}),
+        Entry(
+            "pause.sealed",
+            QUEUE,
+            audit.MACHINE,
+            {"version": locked.version, "uncertain": list(uncertain)},
+        ),
         now=now,
     )
 

@@ -49,8 +49,9 @@ def version_of(store: Store) -> str | None:
 
 def upgrade(store: Store) -> None:
     """Run the missing migrations, all in one transaction."""
-    from alembic import command  # slow to import and seldom needed
-    from alembic.config import Config
+    # Slow to import and seldom needed: an ordinary start has nothing to migrate.
+    from alembic import command  # noqa: PLC0415 - as said above
+    from alembic.config import Config  # noqa: PLC0415 - as said above
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))

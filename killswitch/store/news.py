@@ -85,9 +85,16 @@ def ingest(
     if fresh:
         rows = [
             {
-                "id": new_id("n"), "feed": feed, "guid": item.guid, "title": item.title,
-                "summary": item.summary, "url": item.url, "lang": item.lang,
-                "published": item.published, "first_seen": now, "silent": item.silent,
+                "id": new_id("n"),
+                "feed": feed,
+                "guid": item.guid,
+                "title": item.title,
+                "summary": item.summary,
+                "url": item.url,
+                "lang": item.lang,
+                "published": item.published,
+                "first_seen": now,
+                "silent": item.silent,
                 "graded": item.silent,
             }
             for item in fresh
@@ -127,7 +134,9 @@ def write_grades(conn: Connection, graded: Sequence[Mapping[str, Any]]) -> None:
             sa.update(items)
             .where(items.c.id == sa.bindparam("key"))
             .values(
-                graded=True, grade=sa.bindparam("grade"), signal=sa.bindparam("signal"),
+                graded=True,
+                grade=sa.bindparam("grade"),
+                signal=sa.bindparam("signal"),
                 story=sa.bindparam("story"),
             ),
             list(graded),

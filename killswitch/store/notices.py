@@ -93,7 +93,7 @@ FAILING_WINDOW = timedelta(days=7)
 """An address that was not tried for so long says nothing about today."""
 
 
-def add_notice(  # noqa: PLR0913 - one row, named column by column
+def add_notice(
     conn: Connection,
     *,
     kind: NoticeKind | str,

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,6 @@ def open_store(store: Store) -> bool:
 
 
 def _check_sqlite(store: Store) -> None:
-    import sqlite3  # only here: the rest of the store knows no driver
-
     if sqlite3.sqlite_version_info < MIN_SQLITE:
         raise OperatorError("sqlite_old", f"SQLite {sqlite3.sqlite_version} is too old")
     try:

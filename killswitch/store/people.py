@@ -27,9 +27,7 @@ def person_id(conn: Connection, login: str, *, name: str | None = None) -> str:
 def names(conn: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return what people are called; the machine and the erased have no name."""
     wanted = set(ids)
-    found = conn.execute(
-        sa.select(people.c.id, people.c.name).where(people.c.id.in_(wanted))
-    )
+    found = conn.execute(sa.select(people.c.id, people.c.name).where(people.c.id.in_(wanted)))
     known = {row.id: row.name or "(erased)" for row in found}
     return {one: known.get(one, "killswitch" if one == MACHINE else one) for one in wanted}
 

@@ -64,9 +64,17 @@ def _post_row(
 ) -> dict[str, Any]:
     content = one.content
     return {
-        "id": post, "queue": QUEUE, "key": one.key, "batch": batch, "text": content.text,
-        "media": media_rows(content.media), "link": content.link, "tags": list(content.tags),
-        "expires_at": one.expires_at, "author": one.author, "created_at": now,
+        "id": post,
+        "queue": QUEUE,
+        "key": one.key,
+        "batch": batch,
+        "text": content.text,
+        "media": media_rows(content.media),
+        "link": content.link,
+        "tags": list(content.tags),
+        "expires_at": one.expires_at,
+        "author": one.author,
+        "created_at": now,
         "content_hash": digest,
     }
 
@@ -76,16 +84,25 @@ def media_rows(media: Sequence[Media]) -> list[dict[str, str]]:
     return [{"path": m.path, "alt": m.alt, "sha256": m.sha256} for m in media]
 
 
-def _delivery_row(  # noqa: PLR0913, PLR0917 - the columns of one row
+def _delivery_row(  # noqa: PLR0917 - the columns of one row
     one: NewPost, place: Place, post: str, digest: str, batch: str | None, now: datetime
 ) -> dict[str, Any]:
     state = DeliveryState.SCHEDULED if one.approved else DeliveryState.AWAITING_APPROVAL
     return {
-        "id": new_id("d"), "post": post, "batch": batch, "queue": QUEUE,
-        "channel": place.channel, "state": state.value, "due_at": place.due_at,
-        "zone": place.zone, "wall": place.wall, "next_at": place.due_at,
-        "approved_hash": digest if one.approved else None, "expires_at": one.expires_at,
-        "confirm_from": place.confirm_from, "changed_at": now,
+        "id": new_id("d"),
+        "post": post,
+        "batch": batch,
+        "queue": QUEUE,
+        "channel": place.channel,
+        "state": state.value,
+        "due_at": place.due_at,
+        "zone": place.zone,
+        "wall": place.wall,
+        "next_at": place.due_at,
+        "approved_hash": digest if one.approved else None,
+        "expires_at": one.expires_at,
+        "confirm_from": place.confirm_from,
+        "changed_at": now,
     }
 
 
@@ -120,15 +137,26 @@ def edit(
     siblings = conn.execute(
         sa.select(sa.func.count()).where(deliveries.c.post == one.post)
     ).scalar_one()
-    values = {"text": content.text, "link": content.link, "tags": list(content.tags),
-              "content_hash": digest}
+    values = {
+        "text": content.text,
+        "link": content.link,
+        "tags": list(content.tags),
+        "content_hash": digest,
+    }
     post = one.post
     if siblings > 1:
         post = new_id("p")
         conn.execute(
             sa.insert(posts).values(
-                id=post, queue=old.queue, key=None, batch=old.batch, media=old.media,
-                expires_at=old.expires_at, author=old.author, created_at=now, **values
+                id=post,
+                queue=old.queue,
+                key=None,
+                batch=old.batch,
+                media=old.media,
+                expires_at=old.expires_at,
+                author=old.author,
+                created_at=now,
+                **values,
             )
         )
     else:
@@ -139,9 +167,7 @@ def edit(
         .where(deliveries.c.id == one.id)
         .values(post=post, approved_hash=approved, changed_at=now)
     )
-    return replace(
-        one, post=post, content=content, content_hash=digest, approved_hash=approved
-    )
+    return replace(one, post=post, content=content, content_hash=digest, approved_hash=approved)
 
 
 def open_batch(conn: Connection, *, by: str, now: datetime) -> str:
@@ -176,4 +202,6 @@ def drop_batch(conn: Connection, batch: str, *, limit: int = 500) -> int:
 
 def staged_batches(conn: Connection) -> list[str]:
     """Return imports that were never made visible."""
-    return list(conn.execute(sa.select(batches.c.id).where(batches.c.visible_at.is_(None))).scalars())
+    return list(
+        conn.execute(sa.select(batches.c.id).where(batches.c.visible_at.is_(None))).scalars()
+    )

@@ -19,9 +19,7 @@ def known(conn: Connection, key: str) -> bool:
 
 def answer(conn: Connection, key: str) -> Any | None:
     """Return the answer that the key got, or None."""
-    return conn.execute(
-        sa.select(request_keys.c.answer).where(request_keys.c.key == key)
-    ).scalar()
+    return conn.execute(sa.select(request_keys.c.answer).where(request_keys.c.key == key)).scalar()
 
 
 def record(conn: Connection, key: str, said: Any, *, now: datetime) -> None:

@@ -46,7 +46,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.strftime(_FORMAT)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: Any,
+        dialect: Dialect,  # noqa: ARG002 - the signature is SQLAlchemy's
+    ) -> datetime | None:
         """Give back an aware UTC instant."""
         if value is None:
             return None
@@ -262,9 +266,7 @@ decisions = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("by", ID, nullable=False),
-    sa.CheckConstraint(
-        _in("kind", ["release", "move", "edit", "skip", "keep"]), name="known_kind"
-    ),
+    sa.CheckConstraint(_in("kind", ["release", "move", "edit", "skip", "keep"]), name="known_kind"),
 )
 
 # Every try, written before the socket is opened.
@@ -555,4 +557,8 @@ def triggers(dialect: str) -> tuple[str, ...]:
 
 def transition_rows() -> list[dict[str, str]]:
     """Return the allowed transitions as rows of ``transitions``."""
-    return [{"old": old.value, "new": new.value} for old, news in TRANSITIONS.items() for new in sorted(news)]
+    return [
+        {"old": old.value, "new": new.value}
+        for old, news in TRANSITIONS.items()
+        for new in sorted(news)
+    ]

@@ -1,0 +1,1 @@
+"""Reading the news: polling, parsing in a child, grading, health of feeds."""

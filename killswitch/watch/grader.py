@@ -50,7 +50,7 @@ class Graded:
 class Grader:
     """The detector at work on the store."""
 
-    def __init__(  # noqa: PLR0913 - wiring, all named
+    def __init__(
         self,
         store: Store,
         *,
@@ -222,7 +222,8 @@ def is_open(conn: Any, story_id: str) -> bool:
 def evidence(story: Story) -> list[dict[str, Any]]:
     """Return a story's first headlines, one an outlet first, as people are shown them."""
     seen: set[str] = set()
-    first, more = [], []
+    first: list[dict[str, Any]] = []
+    more: list[dict[str, Any]] = []
     for member in story.members:
         entry = {
             "title": member.title,

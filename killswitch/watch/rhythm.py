@@ -181,7 +181,7 @@ def sight(
     return Sight(not why, len(alive), len(feeds), rooms, dead, why)
 
 
-def next_poll(  # noqa: PLR0913 - each is a fact of its own, and all but one are named
+def next_poll(
     now: datetime,
     *,
     interval: timedelta,

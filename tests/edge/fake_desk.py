@@ -167,7 +167,12 @@ class FakeDesk:
         ids = [f"d{number}" for number, _ in enumerate(post.channels)]
         wall = "2026-03-02T13:00:00"
         return {
-            "post": "p1", "ids": ids, "due": due, "wall": wall, "zone": "Europe/Paris", "note": None
+            "post": "p1",
+            "ids": ids,
+            "due": due,
+            "wall": wall,
+            "zone": "Europe/Paris",
+            "note": None,
         }
 
     def queue_show(self, ref):
@@ -180,9 +185,7 @@ class FakeDesk:
     def queue_act(self, act, *, caller):
         self.note("queue_act", act=act, caller=caller)
         due = "2026-03-02T12:00:00Z"
-        done = [
-            {"id": one, "state": "held", "due": due, "decision": act.verb} for one in act.ids
-        ]
+        done = [{"id": one, "state": "held", "due": due, "decision": act.verb} for one in act.ids]
         return {"done": done, "refused": []}
 
     def import_open(self, name, *, caller):
@@ -267,7 +270,11 @@ class FakeDesk:
                 "sent_at": AT,
             }
         return {
-            "found": False, "delivery": None, "author": None, "approved_by": None, "sent_at": None
+            "found": False,
+            "delivery": None,
+            "author": None,
+            "approved_by": None,
+            "sent_at": None,
         }
 
     def notify_test(self, *, caller):
@@ -276,9 +283,7 @@ class FakeDesk:
 
     def audit(self, *, after, limit, subject):
         self.note("audit", after=after, limit=limit, subject=subject)
-        row = {
-            "seq": 1, "at": AT, "actor": "lea", "event": "pause", "subject": "queue", "data": {}
-        }
+        row = {"seq": 1, "at": AT, "actor": "lea", "event": "pause", "subject": "queue", "data": {}}
         return {"rows": [row] if after < 1 else [], "next": None}
 
     def audit_verify(self):

@@ -190,6 +190,26 @@ def test_json_arrives_with_title_and_body(notifier):
     assert hook.documents()[0]["message"].startswith("Plus rien ne part.\nLéa")
 
 
+LONG = "\n".join(f"line {number}" for number in range(500))
+
+
+def test_a_text_message_gets_the_beginning_of_a_long_notice(notifier):
+    with http_server(Hook()) as hook:
+        url = f"smseagle://token@127.0.0.1:{hook.port}/+33600000000"
+        send(notifier, url, body=LONG)
+    ((_, _, body),) = hook.requests
+    assert "PAUSE 11:52" in json.dumps(json.loads(body), ensure_ascii=False)
+    assert b"line 499" not in body
+
+
+def test_a_chat_gets_a_long_notice_in_parts(notifier):
+    with http_server(Hook()) as hook:
+        url = f"mmost://127.0.0.1:{hook.port}/" + "a" * 24
+        assert send(notifier, url, body=LONG) == GOOD
+    assert len(hook.requests) > 1
+    assert b"line 499" in hook.requests[-1][2]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
 def test_an_http_refusal_is_a_failure(notifier, status):
     with http_server(Hook(status)) as hook:
@@ -294,6 +314,18 @@ def test_a_pause_reaches_mail_and_webhook_while_a_third_address_is_dead(tmp_path
     assert [mail["Subject"] for mail in box.mails] == [title]
     assert [one["title"] for one in hook.documents()] == [title]
     assert [one["address"] for one in failing] == ["json://127.0.0.1/… (notify.urls[1])"]
+
+
+def test_no_part_of_an_address_gets_into_the_store(tmp_path):
+    url = f"json://lea:c4naryword@127.0.0.1:{a_port()}/c4narypath?+X-Key=c4narykey"
+    with a_teller(tmp_path, url) as (teller, store, _):
+        with store.write() as conn:
+            add_notice(conn, kind=NoticeKind.FAILED, ref="d1", facts={}, now=AT)
+        teller.round()
+        teller._lanes.wait_all(20)
+        assert teller.failing()
+        assert "c4nary" not in str(teller.failing()) + repr(teller.policy)
+    assert all(b"c4nary" not in file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_a_silent_server_does_not_keep_the_others_waiting(tmp_path, monkeypatch):

@@ -90,12 +90,17 @@ def test_a_label_says_where_the_address_stands_in_the_configuration():
 @pytest.mark.parametrize(
     ("url", "silent", "handed"),
     [
-        ("json://host/hook", False, "json://host/hook?format=text"),
-        ("mailto://host?to=a@b.org&format=html", True, "mailto://host?to=a@b.org&format=text"),
-        ("ntfy://h/t?priority=max", True, "ntfy://h/t?format=text&priority=min"),
-        ("ntfy://h/t?priority=max", False, "ntfy://h/t?priority=max&format=text"),
-        ("tgram://1:a/2", True, "tgram://1:a/2?format=text&silent=yes"),
-        ("json://h/?+X-Key=a%20b", False, "json://h/?+X-Key=a%20b&format=text"),
+        ("json://h/hook", False, "json://h/hook?format=text&overflow=split"),
+        (
+            "mailto://h?to=a@b.org&format=html",
+            True,
+            "mailto://h?to=a@b.org&format=text&overflow=split",
+        ),
+        ("ntfy://h/t?priority=max", True, "ntfy://h/t?format=text&priority=min&overflow=truncate"),
+        ("ntfy://h/t?priority=max", False, "ntfy://h/t?priority=max&format=text&overflow=truncate"),
+        ("tgram://1:a/2", True, "tgram://1:a/2?format=text&silent=yes&overflow=split"),
+        ("json://h/?+X-Key=a%20b", False, "json://h/?+X-Key=a%20b&format=text&overflow=split"),
+        ("twilio://a/b?overflow=split", False, "twilio://a/b?overflow=split&format=text"),
     ],
 )
 def test_apprise_is_asked_for_plain_text_and_for_silence(url, silent, handed):

@@ -1,0 +1,66 @@
+"""
+The configuration: check it, or let the running daemon load it again.
+
+A reload loads the new one or keeps the old one and says why; it never closes a cause. Exit 78
+when the configuration is bad.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from killswitch.cli.out import document, emit, plain, say
+from killswitch.cli.paths import find_config
+from killswitch.cli.reach import add_as, new_key, reach
+from killswitch.errors import ConfigError, Exit
+
+HELP = "check the configuration; let the daemon load it again"
+
+Doc = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs."""
+    below = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    below.add_parser("check", help="load it, say every problem with its place")
+    add_as(below.add_parser("reload", help="let the running daemon load it again"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check or reload."""
+    if args.verb == "check":
+        return check(args)
+    doc: Doc = reach(args).client.post("/reload", key=new_key())
+    changed = ", ".join(plain(path) for path in doc["changed"])
+    emit(args, doc, f"loaded; changed: {changed}" if changed else "loaded; nothing has changed")
+    return Exit.DONE
+
+
+def check(args: argparse.Namespace) -> int:
+    """
+    Load the configuration as the daemon would, and list what it means.
+
+    Raises:
+        ConfigError: It is bad; every problem is in the message.
+    """
+    from killswitch.settings import describe, load  # noqa: PLC0415 - heavy
+
+    config = find_config(args.config, os.environ)
+    settings = load(config, env=os.environ, state_dir=args.state_dir, socket=args.socket)
+    if not settings.feeds:
+        raise ConfigError(
+            "no_feeds",
+            "no feeds are configured: the news can't be seen, so nothing would ever leave",
+            "write a configuration with killswitch init, or name one with --config",
+        )
+    rows = describe(settings)
+    if args.json:
+        shown = [{"path": path, "value": value, "source": source} for path, value, source in rows]
+        document({"ok": True, "file": str(config) if config else None, "settings": shown})
+    else:
+        for path, value, source in rows:
+            say(f"{path} = {value}   ({source})")
+        say(f"{config or 'the defaults'}: good")
+    return Exit.DONE

@@ -1,0 +1,156 @@
+"""
+Look at everything that must be right on a bad day; exit 1 when something is not.
+
+Changes nothing and sends nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from killswitch.cli.out import document, plain, say
+from killswitch.cli.paths import find_config
+from killswitch.cli.reach import Reach, reach
+from killswitch.errors import Exit, KillswitchError
+from killswitch.flags import SPARES, FlagDir
+
+HELP = "look at everything that must be right on a bad day"
+
+ROOM_LEAST = 256 * 1024 * 1024
+"""Free bytes below which a disk is told as full: logs and the store grow on the same one."""
+
+Doc = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``mend`` says what to do when it is not good."""
+
+    name: str
+    good: bool
+    told: str
+    mend: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the doctor has no switches."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, tell, and judge."""
+    findings = list(examine(args, reach(args)))
+    if args.json:
+        rows = [
+            {"name": one.name, "ok": one.good, "told": one.told, "mend": one.mend}
+            for one in findings
+        ]
+        document({"ok": all(one.good for one in findings), "checks": rows})
+    else:
+        say(findings_text(findings))
+    return Exit.DONE if all(one.good for one in findings) else Exit.FAILED
+
+
+def findings_text(findings: list[Finding]) -> str:
+    """Write the findings, each with its mend."""
+    wide = max(len(one.name) for one in findings)
+    lines = []
+    for one in findings:
+        lines.append(f"{'ok    ' if one.good else 'NOT OK'}  {one.name.ljust(wide)}  {one.told}")
+        if not one.good and one.mend:
+            lines.append(f"{'':8}{'':{wide}}  -> {one.mend}")
+    return "\n".join(lines)
+
+
+def examine(args: argparse.Namespace, found: Reach) -> Iterator[Finding]:
+    """Look at the configuration, the state directory, the daemon and what it says."""
+    yield _config(args)
+    yield from _state(found)
+    status: Doc = {}
+    try:
+        status = found.client.get("/status", timeout_s=5)
+    except KillswitchError as error:
+        yield Finding("daemon", good=False, told=plain(error.message), mend=error.hint)
+        return
+    yield Finding("daemon", good=True, told=f"answers, {status['state']}")
+    yield from _daemon(found, status)
+
+
+def _config(args: argparse.Namespace) -> Finding:
+    from killswitch.settings import load  # noqa: PLC0415 - heavy
+
+    path = find_config(args.config, os.environ)
+    try:
+        load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket)
+    except KillswitchError as error:
+        return Finding("configuration", good=False, told=plain(error.message), mend=error.hint)
+    return Finding("configuration", good=True, told=str(path or "defaults"))
+
+
+def _state(found: Reach) -> Iterator[Finding]:
+    state_dir = found.place.state_dir
+    if not state_dir.is_dir():
+        told = f"{state_dir} is not there"
+        yield Finding("state directory", good=False, told=told, mend="start the daemon once")
+        return
+    yield Finding("state directory", good=True, told=str(state_dir))
+    flags = FlagDir(state_dir)
+    look = flags.look()
+    told = look.problem or f"{len(look.entries)} flags"
+    mend = "killswitch resume makes it anew" if look.missing else "chmod 2770, owner the daemon"
+    yield Finding("pause.d", good=look.readable, told=told, mend=mend)
+    yield Finding(
+        "may pause without daemon",
+        good=os.access(flags.path, os.W_OK | os.X_OK),
+        told=f"as uid {os.geteuid()}",
+        mend=f"join the group of {flags.path}",
+    )
+    spares = len(list(flags.spares.iterdir())) if os.access(flags.spares, os.R_OK) else 0
+    yield Finding(
+        "spare flags", good=spares > 0, told=f"{spares} of {SPARES}", mend="restart the daemon"
+    )
+    free = shutil.disk_usage(state_dir).free
+    mend = "make room: below this the disk may soon refuse to write"
+    told = f"{free // 2**20} MiB free"
+    yield Finding("disk", good=free >= ROOM_LEAST, told=told, mend=mend)
+
+
+def _daemon(found: Reach, status: Doc) -> Iterator[Finding]:
+    sight = status["sight"]
+    if sight:
+        told = f"{sight['alive']} of {sight['feeds']} feeds alive"
+        yield Finding("sight", good=bool(sight["ok"]), told=told, mend="killswitch feeds check")
+    failing = (status.get("notices") or {}).get("failing") or []
+    told = ", ".join(plain(f"{one['address']}: {one['problem']}") for one in failing)
+    yield Finding(
+        "notices", good=not failing, told=told or "none fails", mend="killswitch notify test"
+    )
+    unsure = (status["queue"] or {}).get("uncertain", 0)
+    mend = "killswitch queue --state uncertain"
+    yield Finding("uncertain posts", good=not unsure, told=str(unsure), mend=mend)
+    yield _asked("channels", lambda: _channels(found))
+    yield _asked("audit", lambda: _audit(found))
+
+
+def _asked(name: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except KillswitchError as error:
+        return Finding(name, good=False, told=plain(error.message), mend=error.hint)
+
+
+def _channels(found: Reach) -> Finding:
+    rows: list[Doc] = found.client.get("/channels")
+    bad = [plain(f"{row['name']}: {row['problem']}") for row in rows if not row["ok"]]
+    told = "; ".join(bad) or f"{len(rows)} are fine"
+    return Finding("channels", good=not bad, told=told, mend="killswitch channels check")
+
+
+def _audit(found: Reach) -> Finding:
+    doc: Doc = found.client.get("/audit/verify", timeout_s=300)
+    told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken at row {doc['broken_at']}"
+    return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

@@ -1,0 +1,88 @@
+"""
+Put a backup in the place of the store, while no daemon runs.
+
+The queue is paused first: what the backup does not know (a later pause, posts that left since)
+must be looked at by a human. The old store is kept beside it.
+
+  killswitch restore /srv/backup/killswitch-2026-03-02.db
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from killswitch.cli.out import ask, emit, on_terminal
+from killswitch.cli.reach import Reach, new_key, reach
+from killswitch.clock import SystemClock
+from killswitch.errors import Exit, RefusedError, UsageError
+from killswitch.flags import FlagDir
+
+HELP = "put a backup in the place of the store; pauses first"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the backup."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("file", metavar="FILE", help="a backup")
+    parser.add_argument("--yes", action="store_true", help="ask nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pause, then restore."""
+    backup = Path(args.file).absolute()
+    if not backup.is_file():
+        raise UsageError("no_backup", f"{backup} is no file; nothing was changed", "check the path")
+    found = reach(args)
+    if found.place.store is None:
+        raise RefusedError(
+            "server", "the store is a PostgreSQL database; nothing was changed", "use pg_restore"
+        )
+    _consent(args, found)
+    _restore(found, backup, found.place.store)
+    doc = {"restored": str(backup), "store": str(found.place.store), "paused": True}
+    text = (
+        f"RESTORED {found.place.store} from {backup}\n"
+        "The queue is PAUSED: posts that left since the backup are not known to it.\n"
+        "Next step  killswitch run, then killswitch triage"
+    )
+    emit(args, doc, text)
+    return Exit.DONE
+
+
+def _consent(args: argparse.Namespace, found: Reach) -> None:
+    if args.yes:
+        return
+    if args.json or not on_terminal():
+        raise UsageError(
+            "no_terminal",
+            "restore replaces the store: without a terminal it needs --yes; nothing was changed",
+            "killswitch restore FILE --yes",
+        )
+    if ask(f'This replaces {found.place.store}. Type "restore" to go on: ') != "restore":
+        raise UsageError("stopped", "nothing was changed", "")
+
+
+def _restore(found: Reach, backup: Path, store_path: Path) -> None:
+    # Heavy, and only this command needs them.
+    from killswitch.store.copying import restore_store  # noqa: PLC0415 - as above
+    from killswitch.store.engine import Store  # noqa: PLC0415 - as above
+    from killswitch.store.opening import lock_store  # noqa: PLC0415 - as above
+
+    if not found.place.state_dir.is_dir():
+        raise RefusedError(
+            "no_state_dir",
+            f"there is no state directory {found.place.state_dir}; nothing was changed",
+            "name it with --state-dir",
+        )
+    lock = lock_store(Store(f"sqlite:///{store_path}"), found.place.state_dir)
+    try:
+        flags = FlagDir(found.place.state_dir)
+        flags.create()
+        by = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.geteuid()}"
+        reason = f"the store was restored from {backup.name}"
+        flags.write(reason, key=new_key(), by=by, at=SystemClock().now())
+        restore_store(backup, store_path)
+    finally:
+        lock.release()

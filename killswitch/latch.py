@@ -68,6 +68,7 @@ class Cause:
     evidence: tuple[Mapping[str, Any], ...] = ()
     review_at: datetime | None = None
     incident: str | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

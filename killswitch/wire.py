@@ -218,6 +218,7 @@ class CauseDoc(TypedDict):
     since: str
     by: str
     evidence: list[EvidenceDoc]
+    rule: NotRequired[str | None]
 
 
 class InhibitDoc(TypedDict):

@@ -52,6 +52,7 @@ def cause_doc(cause: Cause, names: Mapping[str, str]) -> CauseDoc:
         "since": z_time(cause.since),
         "by": names.get(cause.by, cause.by),
         "evidence": [_evidence(entry) for entry in cause.evidence],
+        "rule": cause.rule,
     }
 
 

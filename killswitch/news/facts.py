@@ -138,7 +138,7 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
     taken = {
         at: (end, value)
         for at, (end, value) in _read_numbers(words, numbers).items()
-        if not _no_toll(at, end, hits)
+        if not _no_toll(at, end, hits) and not _ends_range(at, words, hits)
     }
     breaks = [at for at, word in enumerate(words) if word == BREAK]
     pairs = sorted(
@@ -161,6 +161,16 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
     return Counts(
         dead=best.get(Kind.DEAD), injured=best.get(Kind.INJURED), missing=best.get(Kind.MISSING)
     )
+
+
+def _ends_range(at: int, words: Sequence[str], hits: Sequence[Hit]) -> bool:
+    """Say whether the number ends a range ("ages 8 to 17"): two numbers and a small word."""
+    if at < _RANGE or not words[at - _RANGE].isdigit():
+        return False
+    return not any(hit.first <= at - 1 <= hit.last for hit in hits)
+
+
+_RANGE = 2
 
 
 def _read_numbers(words: Sequence[str], numbers: Mapping[str, int]) -> dict[int, tuple[int, int]]:

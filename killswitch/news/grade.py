@@ -36,6 +36,8 @@ _SUMMARY_SEEN = 300
 _TITLE_SEEN = 600
 _WORDS_KEPT = 16
 _SHORTEST_WORD = 3
+# "second Paris attack", "another mass shooting": so many words may stand between.
+_AGAIN_REACH = 3
 _TOLD_IN_SIGNAL = frozenset(
     {
         Kind.EVENT,
@@ -173,7 +175,16 @@ class Detector:
             places=(*sorted(reading.places), *named),
             why=f"{weight.grade}: {weight.why}",
             words=_telling(words, language),
+            again=_told_again(reading),
         )
+
+
+def _told_again(reading: Reading) -> bool:
+    """Say whether a word such as "second" stands just before an event word."""
+    events = [h.first for h in reading.of(Kind.EVENT)]
+    return any(
+        0 <= first - hit.last <= _AGAIN_REACH for hit in reading.of(Kind.AGAIN) for first in events
+    )
 
 
 def _telling(words: Sequence[str], language: _Language) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ class Signal:
         places: Countries (lower-case ISO codes) and the folded place names that were found.
         why: One line for a person.
         words: Folded words that set this headline apart; stories are made from them.
+        again: It tells of another such event ("second attack", "nouvelle fusillade").
     """
 
     grade: Grade
@@ -90,3 +91,4 @@ class Signal:
     places: tuple[str, ...]
     why: str
     words: tuple[str, ...] = ()
+    again: bool = False

@@ -40,6 +40,14 @@ class StoryState(StrEnum):
     DISMISSED = "dismissed"
 
 
+_TIMES = (
+    "first_item_at",
+    "last_item_at",
+    "unconfirmed_at",
+    "tripped_at",
+    "muted_at",
+    "again_at",
+)
 SETTLED = frozenset({StoryState.TRIPPED, StoryState.MUTED, StoryState.DISMISSED})
 
 
@@ -104,6 +112,7 @@ class Story:
         unconfirmed_at: When its one self-lifting wait began.
         tripped_at: When it paused first.
         muted_at: When a person settled it.
+        again_at: When it was last told as another such event.
         toll_class: Highest class of ``TOLL_CLASSES`` that has been told and acted on.
         told_places: Places that were known when people last decided or the story last paused.
         told_categories: Likewise for kinds of event.
@@ -126,6 +135,7 @@ class Story:
     unconfirmed_at: datetime | None = None
     tripped_at: datetime | None = None
     muted_at: datetime | None = None
+    again_at: datetime | None = None
     toll_class: int = 0
     told_places: tuple[str, ...] = ()
     told_categories: tuple[str, ...] = ()
@@ -159,6 +169,7 @@ class Story:
             "unconfirmed_at": _stamp(self.unconfirmed_at),
             "tripped_at": _stamp(self.tripped_at),
             "muted_at": _stamp(self.muted_at),
+            "again_at": _stamp(self.again_at),
             "toll_class": self.toll_class,
             "told_places": list(self.told_places),
             "told_categories": list(self.told_categories),
@@ -177,7 +188,7 @@ class Story:
         values: dict[str, Any] = dict(data)
         for name in ("names", "places", "heard", "told_places", "told_categories"):
             values[name] = tuple(data[name])
-        for name in ("first_item_at", "last_item_at", "unconfirmed_at", "tripped_at", "muted_at"):
+        for name in _TIMES:
             values[name] = _read_stamp(data[name])
         values["members"] = tuple(Member.from_json(member) for member in data["members"])
         values["state"] = StoryState(data["state"])

@@ -65,6 +65,8 @@ _WIDE_SCORE = {True: 0.3, False: 0.75}
 _LASTING = 4
 # More first reports than this from one newsroom in this time are a fault of that newsroom.
 _FLOOD, _FLOOD_TIME = 3, timedelta(minutes=10)
+# Headlines call one event "another" for hours; a settled story listens to it again after this.
+_AGAIN_REST = timedelta(hours=12)
 _CODE_LENGTH = 2
 
 
@@ -268,9 +270,13 @@ class StoryBook:
         """A tripped, muted or dismissed story: evidence, unless it is clearly worse."""
         item, signal = seen
         worse = "" if item.aggregator else _worse(before, signal)
+        again = before.again_at if worse else None
+        if not worse and not item.aggregator and _another(before, signal, now):
+            worse, again = "told as another such event", now
         if worse:
             state = StoryState.TRIPPED
-            risen = replace(_marked(story), state=state, tripped_at=story.tripped_at or now)
+            tripped = story.tripped_at or now
+            risen = replace(_marked(story), state=state, tripped_at=tripped, again_at=again)
             return Observation(story=risen, verdict=Verdict.WORSENING, why=worse)
         if before.state is StoryState.TRIPPED and story.heard != before.heard:
             return Observation(story=story, verdict=Verdict.EVIDENCE, why=f"also {item.newsroom}")
@@ -330,6 +336,14 @@ def _worse(before: Story, signal: Signal) -> str:
     if fresh and before.told_places and len(fresh) == len(countries):
         return f"worse: now also in {', '.join(fresh)}"
     return ""
+
+
+def _another(before: Story, signal: Signal, now: datetime) -> bool:
+    """Say whether the headline tells of a second event of the kind, for the first time today."""
+    if not signal.again or signal.category != before.category or signal.category == "death":
+        return False
+    since = before.again_at or before.muted_at or before.tripped_at
+    return since is None or now - since >= _AGAIN_REST
 
 
 def _hours(window: timedelta) -> str:

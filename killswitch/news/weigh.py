@@ -171,10 +171,12 @@ def _weigh_event(reading: Reading) -> Weight:
     events = _events(reading)
     strong = [h for h in events if "weak" not in h.term.tags]
     dead = reading.of(Kind.DEAD)
-    hurt = bool(dead or reading.of(Kind.INJURED) or reading.counts.missing)
+    hurt = bool(
+        dead or reading.of(Kind.INJURED) or reading.of(Kind.AGAIN) or reading.counts.missing
+    )
     if not strong and not (hurt and (events or dead)):
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no event told")
-    main = max(strong or events, key=lambda h: h.term.weight, default=None)
+    main = max(strong or events, key=_tells_most, default=None)
     category = main.term.category if main else ""
     if main and "crash" in main.term.tags:
         # A crash of nothing that flies, floats or runs on rails is one on the road.
@@ -186,6 +188,11 @@ def _weigh_event(reading: Reading) -> Weight:
     what = f"{category or 'deaths'} {distance}"
     why = f"{what}: {' + '.join(parts)} = {have:g} of {need:g}"
     return Weight(grade=grade, score=score, category=category or "accident", why=why)
+
+
+def _tells_most(hit: Hit) -> tuple[bool, float]:
+    """Order events: a bare "crash" tells less than any word that says what happened."""
+    return "crash" not in hit.term.tags, hit.term.weight
 
 
 def _events(reading: Reading) -> list[Hit]:
@@ -205,7 +212,8 @@ def _have(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> tuple[floa
     stands = main.term.weight if main else 1.0
     if main and toll is None and not dead and "mass" in main.term.tags and reading.counts.injured:
         stands = min(stands, _MASS_UNHURT)
-    if toll == 1 and (reading.counts.injured or 0) < _MANY_INJURED:
+    attack = main is not None and main.term.category == "attack"
+    if toll == 1 and not (attack and (reading.counts.injured or 0) >= _MANY_INJURED):
         stands = min(stands, _MASS_UNHURT)
     have, parts = max(stands, toll or 0.0), [f"{toll} dead"]
     if toll is None or stands > toll:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from killswitch.notify import blocks
+from killswitch.notify.phrases import in_words
 from killswitch.notify.plain import plain
 from killswitch.notify.said import REASON_LONGEST, Facts, Said, happened_at, lost_posts
 from killswitch.notify.voice import NAME_LONGEST, Voice, state_line
@@ -84,7 +85,7 @@ def _about_post(
         "time": voice.time(happened_at(facts, status)),
         "post": voice.post(facts),
         "channel": plain(facts.get("channel") or "?", NAME_LONGEST),
-        "why": _why(voice, facts),
+        "why": plain(in_words(voice, facts.get("why") or "?"), REASON_LONGEST),
     }
     author = plain(facts.get("author") or "", NAME_LONGEST)
     return Said(
@@ -114,7 +115,8 @@ def channel_waits(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
 
 def daemon_fault(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     """Tell that a part of the daemon failed."""
-    what = plain(facts.get("reason") or facts.get("why") or "?", REASON_LONGEST)
+    what = in_words(voice, facts.get("reason") or facts.get("why") or "?")
+    what = plain(what, REASON_LONGEST)
     message = voice.say("FAULT {time} · {what}")
     return Said(
         first=message.format(time=voice.time(happened_at(facts, status)), what=what),
@@ -144,10 +146,3 @@ def test(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
         first=message.format(time=voice.time(happened_at(facts, status))),
         second=voice.say("Nothing has happened and there is nothing to do."),
     )
-
-
-def _why(voice: Voice, facts: Facts) -> str:
-    """Say why; the words of the gate are put into the language, foreign ones stay as they are."""
-    if facts.get("why") == "late":
-        return voice.say("its time had passed")
-    return plain(facts.get("why") or "?", REASON_LONGEST)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from killswitch.notify.phrases import in_words
 from killswitch.notify.plain import clip, link, plain
 from killswitch.notify.voice import NAME_LONGEST, Voice
 from killswitch.wire import ByHandDoc, StatusDoc
@@ -17,6 +18,7 @@ TITLE_LONGEST = 140
 _POSTS_SHOWN = 8
 _HEADLINES_SHOWN = 5
 _CAUSES_SHOWN = 4
+_REASON_LONGEST = 240
 _JOINED_SHOWN = 6
 _WORDS_SHOWN = 8
 
@@ -98,6 +100,9 @@ def headlines(voice: Voice, facts: Facts) -> Lines:
     if not found:
         return []
     lines = [voice.say("Headlines:")]
+    reason = facts.get("reason")
+    if reason and reason != found[0].get("title"):
+        lines.insert(0, voice.say("Why: {reason}").format(reason=plain(reason, _REASON_LONGEST)))
     for one in found[:_HEADLINES_SHOWN]:
         outlet = plain(one.get("outlet") or "?", NAME_LONGEST)
         title = plain(one.get("title") or "?", TITLE_LONGEST)
@@ -116,7 +121,7 @@ def causes(voice: Voice, status: StatusDoc, *, but: str) -> Lines:
         return []
     lines = [voice.say("Also open:")]
     for cause in others[:_CAUSES_SHOWN]:
-        reason = plain(cause["reason"], TITLE_LONGEST)
+        reason = plain(in_words(voice, cause["reason"]), TITLE_LONGEST)
         said = voice.say("{head}: {words}").format(head=cause["kind"], words=reason)
         lines.append(f"  {voice.time(cause['since'])} {said}")
     return [*lines, *_more(voice, len(others) - _CAUSES_SHOWN)]

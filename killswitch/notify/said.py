@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from killswitch.notify import blocks
+from killswitch.notify.phrases import in_words
 from killswitch.notify.plain import plain
 from killswitch.notify.voice import Voice
 from killswitch.wire import StatusDoc
@@ -55,7 +56,7 @@ def with_title(voice: Voice, facts: Facts, status: StatusDoc, *, message: str, t
 
 def _title(voice: Voice, facts: Facts, status: StatusDoc) -> object:
     """Name the event: in a pause by hand who and why, else the story or the reason."""
-    reason = facts.get("reason")
+    reason = in_words(voice, facts["reason"]) if facts.get("reason") else None
     if facts.get("cause") in _MANUAL:
         by = facts.get("by")
         if by and reason:

@@ -35,6 +35,8 @@ LANES = 4
 """Addresses tried at once, each by a process of its own that starts when it is needed."""
 _PATIENCE_S = 2.0
 """A round returns after this without any answer; the lanes go on."""
+_ROUND_S = 30.0
+"""A round returns after this even where something ends all the time."""
 _TEST_LONGEST_S = 120.0
 _IDLE_S = 60.0
 _WAITING_S = 5.0
@@ -95,8 +97,8 @@ class Teller:
         self._situation = situation
         self._wake = wake
         self._lanes = Lanes(LANES, name="notify")
-        self._senders: list[Sender] = []
         self._idle: list[Sender] = []
+        self._closed = False
         self._slow: set[str] = set()
         self._lock = threading.Lock()
 
@@ -111,8 +113,9 @@ class Teller:
         Raises:
             TransientError: The store gave no answer; nothing is lost, the next round goes on.
         """
+        ends = self._clock.monotonic_s() + _ROUND_S
         while self._step() or self._lanes.any_busy():
-            if not self._lanes.wait(_PATIENCE_S):
+            if not self._lanes.wait(_PATIENCE_S) or self._clock.monotonic_s() > ends:
                 break
         self._lanes.check()
         return self._until_next()
@@ -163,9 +166,17 @@ class Teller:
         ]
 
     def close(self) -> None:
-        """End the notifier processes; a send on its way is cut off and goes out again later."""
+        """
+        End the notifier processes.
+
+        A send on its way is not waited for: its process ends with the daemon, and it goes out
+        again after the next start.
+        """
         self._lanes.wait_all(_PATIENCE_S)
-        for sender in self._senders:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for sender in idle:
             sender.close()
 
     # ---- one step -------------------------------------------------------------------------------
@@ -286,15 +297,14 @@ class Teller:
 
     def _take(self) -> Sender:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-            sender = self._spawn()
-            self._senders.append(sender)
-            return sender
+            return self._idle.pop() if self._idle else self._spawn()
 
     def _give_back(self, sender: Sender) -> None:
         with self._lock:
-            self._idle.append(sender)
+            if not self._closed:
+                self._idle.append(sender)
+                return
+        sender.close()
 
     def _url(self, name: str) -> str:
         return self.policy.address(name) or ""

@@ -34,6 +34,7 @@ class NewCause:
     by: str = audit.MACHINE
     evidence: Sequence[Mapping[str, Any]] = ()
     review_at: datetime | None = None
+    rule: str | None = None
 
 
 def lock(conn: Connection, *, share: bool = False) -> Latch:
@@ -81,6 +82,7 @@ def cause_of(row: Row[Any]) -> Cause:
         evidence=tuple(row.evidence),
         review_at=row.review_at,
         incident=row.incident,
+        rule=row.rule,
     )
 
 
@@ -105,6 +107,7 @@ def open_cause(
             kind=new.kind.value,
             ref=new.ref,
             reason=new.reason,
+            rule=new.rule,
             evidence=list(new.evidence),
             opened_at=now,
             opened_by=new.by,
@@ -113,7 +116,7 @@ def open_cause(
             incident=incident,
         )
     )
-    values: dict[str, Any] = {"version": version, "sealed_version": None, "sealed_at": None}
+    values = _next_version(locked, version)
     if not locked.paused:
         values |= {"paused_at": now, "incident": incident}
     conn.execute(sa.update(latch).where(latch.c.queue == QUEUE).values(**values))
@@ -138,8 +141,16 @@ def open_cause(
         evidence=tuple(new.evidence),
         review_at=new.review_at,
         incident=incident,
+        rule=new.rule,
     )
     return cause, True
+
+
+def _next_version(locked: Latch, version: int) -> dict[str, Any]:
+    """Count the version up; a seal stays one, for nothing can start while a cause is open."""
+    if locked.paused and locked.sealed_at is not None:
+        return {"version": version, "sealed_version": version}
+    return {"version": version, "sealed_version": None, "sealed_at": None}
 
 
 def _add_evidence(conn: Connection, known: Cause, new: NewCause) -> Cause:
@@ -170,9 +181,10 @@ def close_causes(
         .where(causes.c.id.in_(ids), causes.c.closed_at.is_(None))
         .values(closed_at=now, closed_by=by, close_reason=reason)
     )
-    values: dict[str, Any] = {"version": version, "sealed_version": None, "sealed_at": None}
+    values = _next_version(locked, version)
     if len(ids) == len(locked.causes):
         values |= {"paused_at": None, "resumed_at": now, "incident": None}
+        values |= {"sealed_version": None, "sealed_at": None}
     conn.execute(sa.update(latch).where(latch.c.queue == QUEUE).values(**values))
     data = {"reason": reason, "version": version}
     entries = [Entry("cause.closed", cause, by, data) for cause in sorted(ids)]

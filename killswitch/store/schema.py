@@ -108,6 +108,8 @@ causes = sa.Table(
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("ref", sa.String(200), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    # Which rule of the detector opened it, in one line.
+    sa.Column("rule", sa.Text),
     sa.Column("evidence", JSON, nullable=False),
     sa.Column("opened_at", UtcDateTime, nullable=False),
     sa.Column("opened_by", ID, nullable=False),

@@ -173,12 +173,14 @@ class Grader:
                 escalates=False,
                 loud=False,
                 now=now,
-                facts={"reason": _reason(seen), "evidence": evidence(story)},
+                facts={"reason": seen.story.title, "evidence": evidence(story)},
             )
             return []
         # A worsening is a cause of its own: it must be seen even while the first one is open.
         ref = story.id if seen.verdict is not Verdict.WORSENING else f"{story.id}:{now:%Y%m%d%H%M}"
-        new = NewCause(CauseKind.STORY, ref, _reason(seen), evidence=evidence(story))
+        new = NewCause(
+            CauseKind.STORY, ref, seen.story.title, evidence=evidence(story), rule=seen.why
+        )
         done = trip(conn, new, now=now, story=TripStory(story.id, story.title, story.first_item_at))
         return [story.id] if done.new else []
 
@@ -234,10 +236,6 @@ def evidence(story: Story) -> list[dict[str, Any]]:
         (more if member.outlet in seen else first).append(entry)
         seen.add(member.outlet)
     return (first + more)[:_EVIDENCE]
-
-
-def _reason(seen: Observation) -> str:
-    return f"{seen.story.title} ({seen.why})" if seen.why else seen.story.title
 
 
 def _grade_row(row: Any, signal: Signal, seen: Observation | None) -> dict[str, Any]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from killswitch.control.app import create_app
+from killswitch.control.peers import Roles
+from killswitch.control.server import ControlServer
 from killswitch.errors import RefusedError, UsageError
+from killswitch.flags import FlagDir
 
 AT = "2026-03-02T09:00:00Z"
 
@@ -319,3 +327,27 @@ def an_incident():
         "resume_reason": None,
         "outcome": None,
     }
+
+
+@contextmanager
+def serving(desk: FakeDesk, home: Path, *, roles: Roles | None = None) -> Iterator[ControlServer]:
+    """Serve a desk on ``control.sock`` of a state directory, over the real server."""
+    rules = roles or Roles()
+    server = ControlServer(create_app(desk, roles=rules), path=home / "control.sock")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        rules.close()
+
+
+@contextmanager
+def a_home() -> Iterator[Path]:
+    """A state directory with a path short enough for a Unix socket, as a new store makes it."""
+    with tempfile.TemporaryDirectory(prefix="ks-") as name:
+        home = Path(name)
+        flags = FlagDir(home)
+        flags.create()
+        flags.fill_spares()
+        yield home

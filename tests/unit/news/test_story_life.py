@@ -103,12 +103,23 @@ def test_an_aggregator_never_counts_as_an_outlet() -> None:
     assert seen == ["nothing", "unconfirmed", "nothing"]
 
 
-def test_reports_outside_the_window_do_not_add_up() -> None:
+def test_a_lesser_report_outside_the_window_does_not_add_up() -> None:
     room = Newsroom(a_book())
-    title = "Gunman opens fire at Velden shopping mall, six dead"
-    room.tells("Harbour Post", title)
+    room.tells("Harbour Post", "Gunman opens fire at Velden shopping mall, six dead")
     room.now += POLICY.window
-    assert verdicts(room.tells("Coast Radio", title)) == ["nothing"]
+    lesser = "Gunman arrested after shooting at Velden mall"
+    assert verdicts(room.tells("Coast Radio", lesser)) == ["nothing"]
+
+
+def test_two_reports_that_are_severe_each_add_up_over_four_windows_and_no_longer() -> None:
+    title = "Gunman opens fire at Velden shopping mall, six dead"
+    soon, late = Newsroom(a_book()), Newsroom(a_book())
+    soon.tells("Harbour Post", title)
+    soon.now += POLICY.window * 3
+    late.tells("Harbour Post", title)
+    late.now += POLICY.window * 4
+    assert verdicts(soon.tells("Coast Radio", title)) == ["trip"]
+    assert verdicts(late.tells("Coast Radio", title)) == ["nothing"]
 
 
 def test_one_severe_report_of_a_trusted_outlet_is_enough_if_so_set() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from killswitch.i18n import DOMAIN, LANGUAGES, LOCALES
 
-SOURCES = LOCALES.parent
+SOURCES = LOCALES.parent / "notify"
 Message = tuple[str, str | None]
 """English text, and its plural where the message has one."""
 Catalogue = dict[Message, list[str]]
@@ -25,23 +25,26 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 
 def messages_in_code() -> set[Message]:
-    """Find the texts handed to ``.say("…")`` and ``.many("…", "…", n)`` anywhere in the package."""
+    """Find the texts of ``.say("…")``, ``.many("…", "…", n)`` and ``phrase("…")``."""
     found: set[Message] = set()
     for path in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                found |= _message(node, node.func.attr, str(path))
+            if isinstance(node, ast.Call):
+                found |= _message(node, path)
     return found
 
 
-def _message(node: ast.Call, name: str, path: str) -> set[Message]:
-    if name not in {"say", "many"}:
+def _message(node: ast.Call, path: Path) -> set[Message]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name not in {"say", "many", "phrase"}:
         return set()
-    texts = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
-    wanted = texts[: 1 if name == "say" else 2]
-    if not all(isinstance(text, str) for text in wanted):
+    wanted = node.args[: 2 if name == "many" else 1]
+    texts = [arg.value if isinstance(arg, ast.Constant) else None for arg in wanted]
+    if path.name == "phrases.py" and name == "say":
+        return set()  # says what was marked by phrase()
+    if not all(isinstance(text, str) for text in texts):
         raise SystemExit(f"{path}:{node.lineno}: a message must be a literal")
-    return {(str(wanted[0]), str(wanted[1]) if name == "many" else None)}
+    return {(str(texts[0]), str(texts[1]) if name == "many" else None)}
 
 
 def po_path(language: str) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from killswitch.clock import FakeClock
 from killswitch.notify.policy import NotifyPolicy
 from killswitch.notify.teller import Teller
-from killswitch.store import notices
+from killswitch.store import notices, people
 from killswitch.store.engine import Store
 from killswitch.store.notices import NoticeKind, add_notice
 from tests.unit.notify.builders import AT, FACTS, Office, a_status, a_store, running
@@ -298,6 +298,15 @@ def test_a_test_goes_to_every_list_and_reports_each_address(desk):
     assert said[2]["address"] == "tgram://… (notify.next[0][0])"
     assert "boss" not in str(said[2]["problem"])
     assert desk.office.sent[0]["title"].startswith("TEST 11:52")
+
+
+def test_a_notice_names_the_person_and_the_store_only_the_id(desk):
+    with desk.store.write() as conn:
+        lea = people.person_id(conn, "lea", name="Léa")
+        facts = {"cause": "manual", "by": lea, "reason": "bad feeling"}
+        add_notice(conn, kind="paused", ref="c1", facts=facts, now=AT)
+    desk.teller.round()
+    assert desk.office.sent[0]["title"] == "PAUSED 11:52 · Léa: bad feeling"
 
 
 def test_a_fault_in_a_lane_reaches_the_caller(desk):

@@ -136,6 +136,18 @@ def test_what_joined_is_listed_and_the_rest_is_counted():
     assert "and 7 more" in body
 
 
+def test_a_reason_of_the_daemon_is_said_in_the_language_and_one_of_a_person_is_not():
+    facts = {"channel": "Insta", "text": "Soldes", "why": "nobody approved it in time"}
+    assert "validé à temps" in written(NoticeKind.HELD_LATE, facts).body
+    facts["why"] = "Rejected by me"
+    assert "Rejected by me" in written(NoticeKind.HELD_LATE, facts).body
+
+
+def test_the_rule_that_tripped_is_told_beside_the_headlines():
+    body = written(facts=FACTS | {"reason": "2 outlets in 3 min"}, language="en").body
+    assert "Why: 2 outlets in 3 min" in body
+
+
 def test_a_time_of_another_day_carries_its_date():
     status = a_status(next_due=[{**a_status()["next_due"][0], "due": "2026-03-04T11:00:00Z"}])
     assert "next 2026-03-04 12:00 Insta" in written(status=status, language="en").body

@@ -22,7 +22,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from killswitch.channels.frame import Channel, Outcome, Request
@@ -49,6 +49,8 @@ T_SEND_S = 20.0
 MARGIN_S = 5.0
 # A claim outlives the wait in its channel's line and one request.
 LEASE_S = 60.0
+# A delivery that was sent back is looked at again after this, not in a tight circle.
+NOT_NOW_WAIT = timedelta(seconds=2)
 # A result that the store does not take is offered again this often until it does.
 RECORD_AGAIN_S = 1.0
 
@@ -71,6 +73,7 @@ class _Closed:
 
     passage: Passage
     why: str
+    hold: HoldKind = HoldKind.HUMAN
     rate: bool = False
 
 
@@ -167,30 +170,43 @@ class Gate:
     def _why_shut(
         self, conn: Connection, one: Delivery, *, paused: bool, whole: bool, now: datetime
     ) -> _Closed | None:
-        limits = self._limits[one.channel]
+        return (
+            self._why_stopped(one, paused=paused)
+            or self._why_unfit(one, whole=whole, now=now)
+            or self._why_no_budget(conn, one, now)
+        )
+
+    def _why_stopped(self, one: Delivery, *, paused: bool) -> _Closed | None:
         if paused:
             return _Closed(Passage.NOT_NOW, "paused")
         if self._inhibits.any():
-            return _Closed(Passage.NOT_NOW, "waiting: " + self._inhibits.list()[0].reason)
+            return _Closed(Passage.NOT_NOW, "waiting")
         if not self._sight_is_fresh():
             return _Closed(Passage.NOT_NOW, "the news was not read recently enough")
         if not self._lease_is_long_enough(one):
             return _Closed(Passage.NOT_NOW, "the claim ran out")
+        return None
+
+    def _why_unfit(self, one: Delivery, *, whole: bool, now: datetime) -> _Closed | None:
+        late_after = self._limits[one.channel].late_after
         if now < one.due_at:
             return _Closed(Passage.NOT_NOW, "not due yet")
-        if rules.is_late(one.due_at, late_after=limits.late_after, now=now):
-            return _Closed(Passage.HELD, "late")
+        if one.expires_at is not None and now >= one.expires_at:
+            return _Closed(Passage.NOT_NOW, "expired")
+        if rules.is_late(one.due_at, late_after=late_after, now=now):
+            return _Closed(Passage.HELD, "late", HoldKind.LATE)
+        if one.confirm_from is not None and one.confirmed_at is None:
+            return _Closed(Passage.HELD, "nobody confirmed it", HoldKind.HORIZON)
         if one.approved_hash != one.content.hash() or not whole:
             return _Closed(Passage.HELD, "changed since it was approved")
-        return self._why_no_budget(conn, one, limits, now)
+        return None
 
     def _lease_is_long_enough(self, one: Delivery) -> bool:
         left = (one.lease_until_s or 0.0) - self._clock.boot_s()
         return left >= T_SEND_S + MARGIN_S
 
-    def _why_no_budget(
-        self, conn: Connection, one: Delivery, limits: ChannelRules, now: datetime
-    ) -> _Closed | None:
+    def _why_no_budget(self, conn: Connection, one: Delivery, now: datetime) -> _Closed | None:
+        limits = self._limits[one.channel]
         since = now - max(rules.HOUR, limits.min_gap)
         sends = attempts.sends_since(conn, one.channel, since=since, without=one.id)
         ready = rules.ready_at(limits, sends)
@@ -225,13 +241,11 @@ class Gate:
         return Intent(replace(one, state=_S.SENDING, tries=one.tries + 1), attempt, request)
 
     def _put_back(self, conn: Connection, one: Delivery, closed: _Closed, now: datetime) -> None:
-        deliveries.move(
-            conn, one, _S.SCHEDULED, why=closed.why, now=now, values=deliveries.unclaimed(one)
-        )
+        values = deliveries.unclaimed(one) | {"next_at": now + NOT_NOW_WAIT}
+        deliveries.move(conn, one, _S.SCHEDULED, why=closed.why, now=now, values=values)
         if closed.passage is Passage.HELD:
-            kind = HoldKind.LATE if closed.why == "late" else HoldKind.HUMAN
             back = replace(one, state=_S.SCHEDULED)
-            deliveries.hold(conn, back, kind, ref=closed.why, why=closed.why, now=now)
+            deliveries.hold(conn, back, closed.hold, ref=closed.why, why=closed.why, now=now)
             notices.add_notice(
                 conn,
                 kind="held_late",
@@ -283,6 +297,7 @@ class Gate:
                         conn, one, HoldKind.PAUSE, ref=incident, why=why, now=now, values=values
                     )
                 else:
+                    values["next_at"] = now + NOT_NOW_WAIT
                     deliveries.move(conn, one, new, why=why, now=now, values=values)
 
         self._until_stored(write)

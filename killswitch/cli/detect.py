@@ -7,6 +7,7 @@ Standard library on import; the detector is loaded when the command runs.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import sys
@@ -117,18 +118,15 @@ def opened(source: str) -> Iterator[IO[str]]:
         return
     path = Path(source)
     try:
-        lines = (
-            cast("IO[str]", gzip.open(path, "rt", encoding="utf-8"))
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8")
-        )
+        raw = path.open("rb")
     except OSError as error:
         reason = error.strerror or error
-        raise UsageError(
-            "no_file", f"{source}: {reason}", "Give a readable file, or - ."
-        ) from error
-    with lines:
-        yield lines
+        hint = "Give a readable file, or - for standard input."
+        raise UsageError("no_file", f"{source}: {reason}", hint) from error
+    with raw:
+        data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        with io.TextIOWrapper(cast("IO[bytes]", data), encoding="utf-8") as lines:
+            yield lines
 
 
 def rows_of(lines: IO[str], source: str) -> Iterator[Mapping[str, Any]]:

@@ -187,8 +187,8 @@ class Daemon:
             inhibits=self.inhibits,
             on_trip=self.wake_all,
         )
-        if eyes is not None and eyes.first_round.is_set():
-            seeing.first_round.set()
+        if eyes is not None:
+            seeing.take_over(eyes)
         grader = Grader(
             store,
             clock=clock,
@@ -224,6 +224,9 @@ class Daemon:
             mode=settings.mode,
             also_stop=settings.notify.also_stop,
             relays=tuple(relay.name for relay in settings.relays),
+            on_call=tuple(
+                one.name for one in settings.people if {"resumer", "admin"} & set(one.roles)
+            ),
             pending=self._pending,
         )
         gate = Gate(
@@ -337,11 +340,12 @@ class Daemon:
         due = self._sweep.pass_once()
         now = self.clock.now()
         if due is None:
-            return 5.0
+            return 1.0
         self._alarm.wake_at("sweep", max(due, now), self._loops["sweep"].wake)
         if now < due <= now + LOOK_BEFORE + timedelta(seconds=5):
             self._ask_for_look(due)
-        return max(0.05, min(5.0, (due - now).total_seconds()))
+        # What waits for its turn (a gap, an inhibit) is looked at once a second.
+        return max(0.0, min(1.0, (due - now).total_seconds()))
 
     def _ask_for_look(self, due: datetime) -> None:
         """Let the watcher read what was not read in the last minute before a post is due."""

@@ -33,8 +33,10 @@ from killswitch.wire import FeedDoc, z_or_none
 JUDGEMENT_LASTS_S = 10.0
 # The first judgement of blindness waits for the first round, but no longer than this.
 FIRST_ROUND_MAX_S = 300.0
-# How often the last good sight is written down; blindness is counted in minutes.
+# How often the last good sight is written down, at most; blindness is counted in minutes.
 WRITE_EVERY_S = 10.0
+# Where blindness is counted in seconds, this often within it: an old note must not look blind.
+WRITES_WITHIN_BLIND = 6
 # A feed's rhythm changes slowly; reading its items anew more often would only cost time.
 RHYTHM_EVERY_S = 300.0
 
@@ -81,11 +83,21 @@ class Eyes:
         )
         self._judged_s = float("-inf")
         self._written_s = float("-inf")
+        blind_s = policy.blind_after.total_seconds()
+        self._write_every_s = min(WRITE_EVERY_S, blind_s / WRITES_WITHIN_BLIND)
         self._started_s = clock.boot_s()
         self._lost_at: datetime | None = clock.now()
         self._rhythms: dict[str, tuple[float, tuple[datetime, ...]]] = {}
         self.first_round = threading.Event()
         self._first_judged = False
+
+    def take_over(self, before: Eyes) -> None:
+        """Go on from the eyes of the configuration before: a reload is no loss of sight."""
+        self._lost_at = before._lost_at
+        self._started_s = before._started_s
+        self._first_judged = before._first_judged
+        if before.first_round.is_set():
+            self.first_round.set()
 
     def sight(self) -> Sight:
         """Return the latest judgement."""
@@ -168,7 +180,7 @@ class Eyes:
         self._first_judged = True
         if gap > too_long:
             self._open_blind(last_good, now)
-        if self._sight.ok and self._clock.boot_s() - self._written_s > WRITE_EVERY_S:
+        if self._sight.ok and self._clock.boot_s() - self._written_s > self._write_every_s:
             with self._store.write() as conn:
                 facts.put_time(conn, "last_sight", now)
             self._written_s = self._clock.boot_s()

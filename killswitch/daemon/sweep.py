@@ -7,8 +7,7 @@ something to do, short transactions of at most ``BATCH`` rows.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from killswitch.queue import rules
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import attempts, channel_state, deliveries, notices, posts
 from killswitch.store import latch as latch_store
-from killswitch.store.deliveries import Delivery
+from killswitch.store.deliveries import BATCH, Delivery
 from killswitch.store.engine import Connection
 
 _log = structlog.get_logger(__name__)
@@ -34,6 +33,8 @@ _S = DeliveryState
 # Claims a channel at a time: a claim must outlive the line before it, and a trip takes them back.
 CLAIMS_FAST = 50
 CLAIMS_SLOW = 2
+# The search for clashes gives way to the rest of the sweep after this.
+SEARCH_S = 1.0
 # Sending threads; one channel uses one at a time, so a slow network delays only itself.
 SENDERS = 8
 
@@ -65,7 +66,7 @@ class Sweep:
 
     def pass_once(self) -> datetime | None:
         """
-        Do what is due; return when the next delivery is due, or None when none is planned.
+        Do what is due; return when to look again (now: more is left), or None for no wish.
 
         Raises:
             TransientError: The store failed; nothing is lost, the next pass tries again.
@@ -74,31 +75,45 @@ class Sweep:
         if ctx.mode == "guard":
             return None
         reap(ctx.store, clock=self._clock)
-        self._expire(ctx)
+        more = self._expire(ctx)
         paused = self._hold_for_pause(ctx)
-        while clashing.scan(ctx, now=self._clock.now()):
-            pass
-        self._hold_late(ctx)
+        more |= self._search_clashes(ctx)
+        more |= self._hold_late(ctx)
         self._resend_harmless(ctx)
         if not paused and not ctx.inhibits.any():
             self._send_due(ctx)
+        if more:
+            return self._clock.now()
         with ctx.store.read() as conn:
-            coming = deliveries.in_state(conn, _S.SCHEDULED, by_next=True, limit=1)
-        return coming[0].next_at if coming else None
+            return deliveries.next_after(conn, now=self._clock.now())
+
+    def _search_clashes(self, ctx: Context) -> bool:
+        """Search the queue for clashes, a second at most; say whether more is left."""
+        ends_s = self._clock.boot_s() + SEARCH_S
+        while more := clashing.scan(ctx, now=self._clock.now()):
+            if self._clock.boot_s() > ends_s:
+                break
+        return more
 
     # -- what may not leave ----------------------------------------------------------------------
 
-    def _expire(self, ctx: Context) -> None:
-        """Skip what has passed its author's own ``expires``: the machine's only ground."""
+    def _expire(self, ctx: Context) -> bool:
+        """
+        Skip what has passed its author's own ``expires``, the machine's only ground.
+
+        Returns:
+            Whether more may be left.
+        """
         now = self._clock.now()
         with ctx.store.read() as conn:
             found = deliveries.expired(conn, now=now)
         if not found:
-            return
+            return False
         with ctx.store.write() as conn:
             for one in deliveries.lock_many(conn, [one.id for one in found]):
                 if deliveries.move(conn, one, _S.SKIPPED, why="expired", now=now):
                     _tell(conn, "skipped_expired", one, "its expiry has passed", now)
+        return len(found) == BATCH
 
     def _hold_for_pause(self, ctx: Context) -> bool:
         """While a cause is open, hold what is due before now + lead; say whether one is open."""
@@ -127,7 +142,7 @@ class Sweep:
                             why="the queue is paused",
                         )
 
-    def _hold_late(self, ctx: Context) -> None:
+    def _hold_late(self, ctx: Context) -> bool:
         now = self._clock.now()
         soonest = min((r.late_after for r in ctx.limits.values()), default=timedelta(minutes=15))
         with ctx.store.read() as conn:
@@ -138,13 +153,14 @@ class Sweep:
         late = [one for one in overdue if self._is_late(ctx, one, now)]
         unconfirmed = [one for one in due if one.confirm_from and not one.confirmed_at]
         if not late and not unconfirmed:
-            return
+            return False
         lost = {one.id for one in late}
         with ctx.store.write() as conn:
             found = deliveries.lock_many(conn, [*lost, *(one.id for one in unconfirmed)])
             for one in found:
                 if one.state in {_S.SCHEDULED, _S.AWAITING_APPROVAL}:
                     _hold_one(conn, one, late=one.id in lost, now=now)
+        return len(overdue) == BATCH
 
     def _is_late(self, ctx: Context, one: Delivery, now: datetime) -> bool:
         limits = ctx.limits.get(one.channel)
@@ -183,15 +199,14 @@ class Sweep:
     def _send_due(self, ctx: Context) -> None:
         now = self._clock.now()
         with ctx.store.read() as conn:
-            due = deliveries.in_state(conn, _S.SCHEDULED, before=now, by_next=True)
             waits = channel_state.waiting(conn, now=now)
-        lines: Mapping[str, list[Delivery]] = defaultdict(list)
-        for one in due:
-            lines[one.channel].append(one)
-        for channel, line in lines.items():
-            if channel not in ctx.channels or channel in waits or self._is_busy(channel):
+        for channel in ctx.channels:
+            if channel in waits or self._is_busy(channel):
                 continue
-            claimed = self._claim(ctx, channel, sorted(line, key=lambda one: one.due_at), now)
+            # One read a channel: a crowded one must not hide what is due on the others.
+            with ctx.store.read() as conn:
+                line = deliveries.due_on(conn, channel, now=now, limit=CLAIMS_FAST)
+            claimed = self._claim(ctx, channel, line, now) if line else []
             if claimed:
                 self._busy[channel] = self._pool.submit(self._send_line, ctx, claimed)
 

@@ -16,14 +16,13 @@ from killswitch.store.engine import Connection
 from killswitch.wire import IncidentDoc, IncidentShownDoc, z_or_none, z_time
 
 _TIMES = (
-    ("first_headline", "first_headline_at"),
-    ("detected", "detected_at"),
-    ("tripped", "tripped_at"),
-    ("accepted", "accepted_at"),
-    ("sealed", "sealed_at"),
-    ("first_notice", "noticed_at"),
-    ("acknowledged", "acked_at"),
-    ("resumed", "resumed_at"),
+    ("first_headline_at", "first_headline_at"),
+    ("detected_at", "detected_at"),
+    ("tripped_at", "tripped_at"),
+    ("accepted_at", "accepted_at"),
+    ("sealed_at", "sealed_at"),
+    ("acked_at", "acked_at"),
+    ("resumed_at", "resumed_at"),
 )
 _POSTS_SHOWN = 500
 
@@ -88,6 +87,7 @@ def _touched(conn: Connection, row: Any, now: datetime) -> list[deliveries.Deliv
 def _document(conn: Connection, row: Any, now: datetime) -> IncidentDoc:
     who = people.names(conn, {one for one in (row.acked_by, row.resumed_by) if one})
     times = {name: z_or_none(getattr(row, column)) for name, column in _TIMES}
+    times["noticed_at"] = z_or_none(incidents.first_notice_at(conn, row))
     states = Counter(one.state.value for one in _touched(conn, row, now))
     return {
         "id": row.id,

@@ -10,6 +10,7 @@ from killswitch.desk.documents import cause_doc, head, inhibit_doc, post_doc
 from killswitch.desk.resuming import undecided
 from killswitch.latch import InhibitKind, Latch
 from killswitch.news.story import Story
+from killswitch.notify.relays import by_hand
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import deliveries, facts, incidents, news, notices, people, relay_runs
 from killswitch.store import latch as latch_store
@@ -52,6 +53,7 @@ def status(ctx: Context) -> StatusDoc:
         latch = latch_store.read(conn)
         counts = deliveries.counts(conn)
         names = people.names(conn, {cause.by for cause in latch.causes})
+        relays = _relays(ctx, conn)
         document: StatusDoc = {
             "state": _state(ctx, latch),
             "mode": ctx.mode,
@@ -79,9 +81,9 @@ def status(ctx: Context) -> StatusDoc:
             "since": z_or_none(latch.paused_at),
             "uncertain": [post_doc(one) for one in deliveries.in_state(conn, _S.UNCERTAIN)],
             "undecided": len(undecided(conn, latch, now=now)) if latch.paused else 0,
-            "relays": _relays(ctx, conn),
+            "relays": relays,
+            "by_hand": by_hand(ctx.also_stop, relays),
             "notices": _failing(ctx, conn, now),
-            "by_hand": [{"name": name, "state": "not_confirmed"} for name in ctx.also_stop],
             "one_outlet": _one_outlet(ctx),
             "rehearsal": _rehearsed(ctx, conn, now),
             "last_round_age_s": _round_age(conn, now),

@@ -1,0 +1,1 @@
+"""What the news says: headlines graded and explained, stories, clashes."""

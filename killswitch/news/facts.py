@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 
     from killswitch.news.match import Hit
 
-# Ages set apart ("his sister, 27, ..."), money, decimals ("6.8"), clock times and scores ("3-1") are cut out before numbers are read.
+# Figures that are never tolls; they are cut out before numbers are read.
 NOISE = re.compile(
-    r",\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))|\(\d{1,3}\)|[$€£₹¥]\s?[\d.,]+\w?|\d+[.:]\d{1,2}(?![\d])|(?<![\d.,])\d{1,2}-\d{1,2}(?!\d)"
+    r"""
+    ,\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))   # an age set apart: "his sister, 27, ..."
+    | \(\d{1,3}\)                                # or in brackets
+    | [$€£₹¥]\s?[\d.,]+\w?                       # money
+    | \d+[.:]\d{1,2}(?!\d)                       # "6.8", "11:52"
+    | (?<![\d.,])\d{1,2}-\d{1,2}(?!\d)           # "3-1"
+    """,
+    re.VERBOSE,
 )
 _THOUSANDS = re.compile(r"(?<=\d)[,.\u2019'\u00a0\u202f ](?=\d{3}(?!\d))")
 _NAME = re.compile(
@@ -30,8 +37,8 @@ _NAME = re.compile(
     r"(?: (?:de|da|di|van|von|der|le|la|du|del|bin|al|el|of the|d[\u2019'])?"
     r" ?[A-ZÀ-ÖØ-Þ][\w\u2019'.-]*\w)+"
 )
-_TAIL = re.compile(r"^(.{20,}?)\s+[-|\u2013\u2014]\s+([^-|\u2013\u2014]{2,40})$")
-_FORWARD, _BACKWARD, _FAR = 5, 4, 14
+_TAIL = re.compile(r"^(.{20,})\s+[-|\u2013\u2014]\s+(\S.{1,40})$")
+_FORWARD, _BACKWARD, _FAR = 6, 4, 14
 _YEARS = range(1900, 2101)
 _MOST = 1_000_000
 

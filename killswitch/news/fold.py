@@ -22,7 +22,7 @@ _LOOKALIKES = dict(
     )
 )
 # Letters that NFKD leaves whole although readers take them for one or two Latin letters.
-_WHOLE = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i"}
+_WHOLE = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "\u0131": "i"}
 
 
 def _fold_char(char: str) -> str:

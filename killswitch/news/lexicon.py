@@ -52,6 +52,8 @@ class Kind(StrEnum):
     SINGLE = "single"
 
 
+# A phrase in two of these, or in one under two categories, works against itself.
+_AGAINST = frozenset({Kind.EVENT, Kind.VETO, Kind.CAP, Kind.MASK})
 # Without one of these a headline is graded ``none`` and nothing else is looked at.
 TRIGGERS = frozenset({Kind.EVENT, Kind.DEAD, Kind.PERSON})
 
@@ -241,10 +243,16 @@ def check_lexicons(
 
 
 def _overlaps(lexicon: Lexicon) -> Iterator[Finding]:
-    """Find one phrase in two kinds: the scoring would count it twice or against itself."""
+    """
+    Find one phrase in two roles that work against each other.
+
+    A phrase may well tell several facts ("stabbed" is an attack and an injury); it may not be one
+    event and another, or an event and its own exclusion.
+    """
     kinds: dict[str, set[str]] = defaultdict(set)
     for term in lexicon.terms:
-        kinds[term.text].add(f"{term.kind} {term.category}".strip())
+        if term.kind in _AGAINST:
+            kinds[term.text].add(f"{term.kind} {term.category}".strip())
     for text, uses in kinds.items():
         if len(uses) > 1:
             message = f"stands in {len(uses)} groups: {', '.join(sorted(uses))}"

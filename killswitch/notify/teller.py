@@ -310,6 +310,7 @@ class Teller:
         return self.policy.address(name) or ""
 
     def label(self, name: str) -> str:
+        """Return the masked address behind a name, as the status and ``notify test`` show it."""
         return label(self._url(name), name)
 
 

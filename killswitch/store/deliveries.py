@@ -253,6 +253,27 @@ def in_state(
     return [delivery(row) for row in conn.execute(statement.order_by(column).limit(limit))]
 
 
+def due_on(conn: Connection, channel: str, *, now: datetime, limit: int) -> list[Delivery]:
+    """Return what is due on a channel, longest due first."""
+    statement = select().where(
+        deliveries.c.state == _S.SCHEDULED.value,
+        deliveries.c.next_at <= now,
+        deliveries.c.channel == channel,
+    )
+    ordered = statement.order_by(deliveries.c.due_at, deliveries.c.id)
+    return [delivery(row) for row in conn.execute(ordered.limit(limit))]
+
+
+def next_after(conn: Connection, *, now: datetime) -> datetime | None:
+    """Return when the next scheduled delivery comes due after an instant."""
+    return conn.execute(
+        sa.select(deliveries.c.next_at)
+        .where(deliveries.c.state == _S.SCHEDULED.value, deliveries.c.next_at > now, VISIBLE)
+        .order_by(deliveries.c.next_at)
+        .limit(1)
+    ).scalar()
+
+
 def count(conn: Connection, *states: DeliveryState) -> int:
     """Count visible deliveries of some states."""
     statement = sa.select(sa.func.count()).select_from(deliveries)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from killswitch.store.ids import new_id
-from killswitch.store.schema import incidents
+from killswitch.store.schema import incidents, notices
 
 
 def begin(
@@ -88,6 +88,18 @@ def end(
         .where(incidents.c.id == incident, incidents.c.resumed_at.is_(None))
         .values(resumed_at=now, resumed_by=by, resume_reason=reason, outcome=outcome)
     )
+
+
+def first_notice_at(conn: Connection, incident: Row[Any]) -> datetime | None:
+    """Return when the first notice of an incident was accepted by an address."""
+    told = sa.select(sa.func.min(notices.c.first_accepted_at, type_=notices.c.created_at.type))
+    statement = told.where(
+        notices.c.kind.in_(["paused", "blind", "worsening"]),
+        notices.c.created_at >= incident.tripped_at,
+    )
+    if incident.resumed_at is not None:
+        statement = statement.where(notices.c.created_at < incident.resumed_at)
+    return conn.execute(statement).scalar()
 
 
 def get(conn: Connection, incident: str) -> Row[Any] | None:

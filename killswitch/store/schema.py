@@ -438,7 +438,6 @@ incidents = sa.Table(
     sa.Column("tripped_at", UtcDateTime, nullable=False),
     sa.Column("accepted_at", UtcDateTime),
     sa.Column("sealed_at", UtcDateTime),
-    sa.Column("noticed_at", UtcDateTime),
     sa.Column("acked_at", UtcDateTime),
     sa.Column("acked_by", ID),
     sa.Column("resumed_at", UtcDateTime),

@@ -17,7 +17,7 @@ from killswitch.news.fold import fold, words_of
         "fusillade a l\u2019ecole",
         "Fu\u00adsil\u200blade a\u0300 l'e\u0301cole",
         "\u202efusillade\u202c à l'école",
-        "Ｆｕｓｉｌｌａｄｅ à l'école",
+        "\uff26\uff55\uff53\uff49\uff4c\uff4c\uff41\uff44\uff45 à l'école",
         "fusill\u0430d\u0435 à l'école",
         "«Fusillade»  à\u00a0l'école!",
     ],

@@ -264,7 +264,7 @@ def test_the_members_of_a_story_are_bounded() -> None:
     for number in range(200):
         last = room.tells(f"Outlet {number}", "Velden mall shooting: six dead, gunman identified")
     assert last is not None
-    assert len(last.story.members) <= 60  # noqa: PLR2004 - the bound that design promises
+    assert len(last.story.members) <= 60
     assert last.story.members[0].outlet == "Outlet 0"
 
 

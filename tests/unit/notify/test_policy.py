@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from killswitch.notify.policy import NotifyPolicy, quiet_end, quiet_until, retry_at
+from killswitch.notify.policy import NotifyPolicy, policy_of, quiet_end, quiet_until, retry_at
+from killswitch.notify.relays import Relay, relays_of
+from killswitch.settings.tree import Settings
 from killswitch.store.notices import NoticeKind
 from tests.unit.notify.builders import AT, a_status, running
 
@@ -127,3 +129,28 @@ def test_addresses_are_named_by_list_and_position():
     assert told.address("1.7") is None
     assert told.address("x") is None
     assert "json" not in repr(told)
+
+
+def test_the_settings_become_a_policy_and_relays_with_their_secrets_opened(tmp_path):
+    settings = Settings(
+        state_dir=tmp_path,
+        timezone="Europe/Paris",
+        language="fr",
+        notify={
+            "urls": ["ntfy://host/topic"],
+            "next": [["tgram://1:a/2"]],
+            "quiet": "22:00-07:00",
+            "also_stop": ["Meta Ads"],
+        },
+        relays=[
+            {"name": "mail", "command": "/bin/mail-switch off"},
+            {"name": "ads", "url": "https://hooks.example/x", "secret": "s3cret"},
+        ],
+    )
+    told = policy_of(settings)
+    assert told.lists == (("ntfy://host/topic",), ("tgram://1:a/2",))
+    assert (told.quiet, told.zone, told.language) == (NIGHT, "Europe/Paris", "fr")
+    assert relays_of(settings) == (
+        Relay("mail", command=("/bin/mail-switch", "off")),
+        Relay("ads", url="https://hooks.example/x", secret="s3cret"),
+    )

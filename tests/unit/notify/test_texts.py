@@ -148,6 +148,37 @@ def test_the_rule_that_tripped_is_told_beside_the_headlines():
     assert "Why: 2 outlets in 3 min" in body
 
 
+def test_what_went_out_before_a_pause_by_hand_has_no_first_headline():
+    body = written(status=a_status(incident=None), language="en").body
+    assert 'Went out shortly before:\n  11:50 X "Summer sale" (Léa)' in body
+    assert "Went out" not in written(status=a_status(incident=None, went_out=[])).body
+
+
+def test_nothing_of_ours_went_out_is_good_news_worth_a_line():
+    body = written(status=a_status(went_out=[]), language="en").body
+    assert "Nothing of ours went out since the first headline (11:47)." in body
+
+
+def test_nothing_to_stop_by_hand_leaves_no_empty_line():
+    assert "by hand" not in written(status=a_status(by_hand=[]), language="en").body
+
+
+def test_who_could_not_be_told_is_named_so_that_somebody_calls_them():
+    failing = {"failing": [{"address": "tgram://… (notify.urls[1])", "problem": "refused"}]}
+    body = written(status=a_status(notices=failing), language="en").body
+    assert "Could not be told: tgram:" in body
+
+
+def test_while_posts_only_wait_the_second_line_says_so():
+    text = written(NoticeKind.FAILED, {}, running(state="inhibited"), language="en")
+    assert "Posts wait; this lifts by itself" in text.body
+
+
+def test_many_outlets_are_counted():
+    many = [{"title": "t", "outlet": f"outlet {n}", "url": None, "at": None} for n in range(5)]
+    assert written(facts=FACTS | {"evidence": many}).title.endswith(" (outlet 0, outlet 1 +3)")
+
+
 def test_a_time_of_another_day_carries_its_date():
     status = a_status(next_due=[{**a_status()["next_due"][0], "due": "2026-03-04T11:00:00Z"}])
     assert "next 2026-03-04 12:00 Insta" in written(status=status, language="en").body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -107,10 +108,8 @@ def test_an_unknown_zone_is_refused():
 
 @given(st.text(max_size=40))
 def test_no_text_breaks_it(text):
-    try:
-        when(text)
-    except UsageError as refusal:
-        assert refusal.message.isprintable() or text
+    with contextlib.suppress(UsageError):
+        assert when(text).instant >= NOW
 
 
 @given(

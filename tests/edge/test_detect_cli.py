@@ -1,0 +1,128 @@
+"""Claims about ``detect``, ``backtest`` and ``lexicon check`` as processes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The command modules are driven through the frame's own protocol, in a process of their own.
+RUNNER = """
+import argparse, importlib, sys
+from killswitch.errors import KillswitchError
+module = importlib.import_module("killswitch.cli." + sys.argv[1])
+parser = argparse.ArgumentParser()
+module.add_arguments(parser)
+parser.add_argument("--json", action="store_true")
+parser.add_argument("--config")
+try:
+    sys.exit(module.run(parser.parse_args(sys.argv[2:])))
+except KillswitchError as error:
+    print(f"{error} | {error.hint}", file=sys.stderr)
+    sys.exit(error.exit)
+"""
+ROWS = [
+    {"id": "a", "title": "Gunman opens fire at Velden mall, six dead", "outlet": "Harbour Post",
+     "lang": "en", "published": "2026-03-02T09:00:00Z", "extra": [1]},
+    {"id": "b", "title": None, "outlet": None, "lang": None, "published": None},
+    {"id": "c", "title": "Six killed in shooting at Velden mall", "outlet": "Coast Radio",
+     "lang": "en", "published": "2026-03-02T09:05:00Z"},
+]  # fmt: skip
+
+
+def ks(command: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one command."""
+    call = [sys.executable, "-c", RUNNER, command, *args]
+    return subprocess.run(call, input=stdin, capture_output=True, text=True, check=False)
+
+
+def lines() -> str:
+    """Return the rows as JSON Lines."""
+    return "".join(json.dumps(row) + "\n" for row in ROWS)
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Path:
+    """Write the rows to a file."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(lines(), encoding="utf-8")
+    return path
+
+
+def test_detect_explains_a_headline_in_one_line() -> None:
+    done = ks("detect", "Gunman opens fire at Velden mall, six dead")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith("trip")
+    assert "6 dead" in done.stdout
+
+
+def test_detect_answers_each_row_in_order(stream: Path) -> None:
+    done = ks("detect", "--json", "--input", str(stream))
+    answer = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["id"], row["grade"]) for row in answer] == [
+        ("a", "trip"),
+        ("b", "none"),
+        ("c", "trip"),
+    ]
+    assert {"id", "grade", "score", "category", "terms", "why"} <= set(answer[0])
+
+
+def test_detect_reads_standard_input() -> None:
+    done = ks("detect", "--json", "-", stdin=lines())
+    assert len(done.stdout.splitlines()) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "message"),
+    [
+        (["--input", "/nowhere/rows.jsonl"], "", "/nowhere/rows.jsonl"),
+        (["-"], '{"id": 1}\nnonsense\n', "line 2"),
+        (["-"], "[1]\n", "line 1"),
+        (["-"], '{"title": "x", "published": "noon"}\n', "row 1"),
+        ([], "", "give a headline"),
+        (["text", "--input", "x"], "", "one of them"),
+    ],
+)
+def test_wrong_input_is_refused_with_its_place(args: list[str], stdin: str, message: str) -> None:
+    done = ks("detect", *args, stdin=stdin)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_backtest_tells_each_pause_once(stream: Path) -> None:
+    done = ks("backtest", str(stream), "--json")
+    document = json.loads(done.stdout)
+    assert (document["items"], document["from"]) == (3, "2026-03-02T09:00:00Z")
+    (trip,) = document["trips"]
+    assert trip["at"] == "2026-03-02T09:05:00Z"
+    assert trip["outlets"] == ["Harbour Post", "Coast Radio"]
+    assert trip["items"] == ["a", "c"]
+
+
+def test_backtest_reads_gzip_and_draws_a_timeline(stream: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "rows.jsonl.gz"
+    packed.write_bytes(gzip.compress(stream.read_bytes()))
+    done = ks("backtest", str(packed))
+    assert "2026-03-02 09:05Z" in done.stdout
+    assert "1 pauses" in done.stdout
+
+
+def test_a_file_that_is_not_gzip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(b"plain")
+    done = ks("backtest", str(path))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_lexicon_check_finds_the_shipped_lists_in_order() -> None:
+    done = ks("lexicon", "check", "--json")
+    document = json.loads(done.stdout)
+    assert set(document["languages"]) >= {"en", "fr"}
+    assert [f for f in document["findings"] if f["kind"] != "review"] == []

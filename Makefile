@@ -16,7 +16,7 @@ INSTALL := $(PY) -m pip install --quiet --require-hashes --only-binary :all:
 # The project itself is not in the lock files: linked in place, built by the flit_core that is.
 LINK    := $(PY) -m pip install --quiet --no-deps --no-index --no-build-isolation --editable .
 
-.PHONY: help demo test check lint format types imports coverage lock clean
+.PHONY: help demo test check lint format types imports coverage catalogues lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -97,6 +97,10 @@ lock:
 	$(LOCK) --upgrade --group build --output-file requirements.lock
 	$(LOCK) --upgrade --group build --group dev --extra postgres \
 	  --constraints requirements.lock --output-file requirements-dev.lock
+
+# The texts that people read: .mo from .po, after new messages were written.
+catalogues: $(VENV)/.dev
+	@$(PY) -m tests.unit.notify.catalogue
 
 clean:
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache \

@@ -27,6 +27,7 @@ from killswitch.control.server import ControlServer
 from killswitch.daemon import logs, systemd
 from killswitch.daemon.daemon import Daemon
 from killswitch.errors import ConfigError, Exit, KillswitchError
+from killswitch.notify.schemes import check_address
 from killswitch.settings import Settings, describe, find_config, load
 
 _log = structlog.get_logger(__name__)
@@ -64,7 +65,19 @@ def _settings(args: argparse.Namespace) -> Settings:
             "no feeds are configured, so the news can't be seen and nothing would ever leave",
             "write a configuration with killswitch init, or name one with --config",
         )
+    _refuse_bad_addresses(settings)
     return settings
+
+
+def _refuse_bad_addresses(settings: Settings) -> None:
+    """Refuse notice addresses that no notice could ever reach; here, for settings know no apprise."""
+    lists = [settings.notify.urls, *settings.notify.next]
+    for number, addresses in enumerate(lists):
+        for position, one in enumerate(addresses):
+            problem = check_address(one.get_secret_value())
+            if problem:
+                place = "notify.urls" if number == 0 else f"notify.next[{number - 1}]"
+                raise ConfigError("notify_address", f"{place}[{position}]: {problem}")
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -86,6 +86,7 @@ def reap(store: Store, *, clock: Clock) -> int:
 
 def _expire(conn: Connection, attempt: Any, why: str, now: datetime) -> None:
     one = deliveries.get(conn, attempt.delivery, lock=True)
-    attempts.end(conn, attempt.id, "unknown", detail=why, now=now)
+    if not attempts.expire(conn, attempt.id, why=why, now=now):
+        return
     if one is not None and one.state is _S.SENDING and one.fence == attempt.fence:
         make_uncertain(conn, one, why, now=now)

@@ -153,6 +153,11 @@ def _seal(ctx: Context, conn: Connection, version: int | None) -> PauseDoc:
         latch_store.seal(conn, latch, uncertain=[one.id for one in uncertain], now=now)
         if latch.incident:
             incidents.note_time(conn, latch.incident, "sealed_at", now)
+        if uncertain:
+            named = [post_doc(one) for one in uncertain]
+            notices.add_notice(
+                conn, kind="sealed", ref=f"v{latch.version}", facts={"uncertain": named}, now=now
+            )
         latch = latch_store.read(conn)
     return _receipt(
         ctx,

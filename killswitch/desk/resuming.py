@@ -247,6 +247,7 @@ def _tell(  # noqa: PLR0917 - the words of one record
     now: datetime,
 ) -> None:
     notices.ack_all(conn, by=by, now=now)
+    notices.stand_down(conn, now=now)
     if latch.incident:
         incidents.end(conn, latch.incident, by=by, reason=reason, outcome=outcome, now=now)
     notices.add_notice(

@@ -31,11 +31,13 @@ def _fold_char(char: str) -> str:
     if category in ("Cf", "Mn", "Me", "Cc") and char not in "\t\n\r\v\f":
         return ""
     folded = []
-    for part in unicodedata.normalize("NFKD", char.casefold()):
+    # Some signs (the service mark) come apart into capitals: fold the case after, and part again.
+    plain = unicodedata.normalize("NFKD", char)
+    for part in unicodedata.normalize("NFKD", plain.casefold()):
         if unicodedata.combining(part):
             continue
-        plain = _WHOLE.get(part) or _LOOKALIKES.get(part) or part
-        folded.append(plain if plain.isalnum() else " ")
+        letter = _WHOLE.get(part) or _LOOKALIKES.get(part) or part
+        folded.append(letter if letter.isalnum() else " ")
     return "".join(folded)
 
 

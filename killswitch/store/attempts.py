@@ -61,6 +61,16 @@ def end(conn: Connection, attempt: str, outcome: str, *, detail: str | None, now
     )
 
 
+def expire(conn: Connection, attempt: str, *, why: str, now: datetime) -> bool:
+    """Call a try unknown, unless its owner has written down by now what became of it."""
+    done = conn.execute(
+        sa.update(attempts)
+        .where(attempts.c.id == attempt, attempts.c.outcome == OPEN)
+        .values(outcome="unknown", detail=why, ended_at=now)
+    )
+    return done.rowcount == 1
+
+
 def open_ones(conn: Connection) -> list[Row[Any]]:
     """Return all tries whose outcome is not known yet, oldest first."""
     statement = sa.select(attempts).where(attempts.c.outcome == OPEN)

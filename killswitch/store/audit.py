@@ -3,6 +3,11 @@ The audit trail: one row a transition, in the same transaction, chained by hashe
 
 Each row's hash covers the row before it, so an edited or missing row breaks the chain from there
 on. Rows hold person ids; names live in ``people`` and can be erased.
+
+After a break that a human has seen the chain starts anew: that row begins from nothing and says so,
+and what stands before it is kept but proves nothing any more.
+
+Invariant: a broken chain never stops a trip; a row is appended whatever the head says.
 """
 
 from __future__ import annotations
@@ -20,7 +25,8 @@ from sqlalchemy.engine import Connection, Row
 from killswitch.store.schema import audit, audit_head
 
 MACHINE = "machine"
-_GENESIS = "0" * 64
+RESTARTED = "audit.restarted"
+GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,18 @@ def record(conn: Connection, *entries: Entry, now: datetime) -> None:
 
 
 def _head(conn: Connection) -> tuple[int, str]:
+    """Lock the head and return where the next row goes, behind every row that is there."""
     statement = sa.select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.id == 1)
     row = conn.execute(statement.with_for_update()).one_or_none()
+    top = _top(conn)
     if row is None:
-        conn.execute(sa.insert(audit_head).values(id=1, seq=0, hash=_GENESIS))
-        return 0, _GENESIS
-    return row.seq, row.hash
+        conn.execute(sa.insert(audit_head).values(id=1, seq=top, hash=GENESIS))
+        return top, GENESIS
+    return max(row.seq, top), row.hash
+
+
+def _top(conn: Connection) -> int:
+    return conn.execute(sa.select(sa.func.max(audit.c.seq))).scalar() or 0
 
 
 def _hash(row: Mapping[str, Any]) -> str:
@@ -97,30 +109,43 @@ def verify(conn: Connection, *, last: int | None = None) -> Verdict:
         conn: A read transaction.
         last: Check only this many newest rows (the start-up check), or all.
     """
-    head = conn.execute(sa.select(audit_head)).one_or_none()
+    head = conn.execute(sa.select(audit_head).where(audit_head.c.id == 1)).one_or_none()
+    top = _top(conn)
     if head is None:
-        return Verdict(ok=True, rows=0)
-    statement = sa.select(audit).order_by(audit.c.seq)
-    if last is not None:
-        statement = statement.where(audit.c.seq > head.seq - last)
-    count, previous, expected = 0, None, None
+        why = "the head of the chain is missing" if top else None
+        return Verdict(ok=not top, rows=0, broken_at=top or None, why=why)
+    start = _newest_start(conn)
+    first = start if last is None else max(start, head.seq - last + 1)
+    return _follow(conn, first, start=start, head=head)
+
+
+def _newest_start(conn: Connection) -> int:
+    """Return the row at which the chain begins: the first, or the newest restart."""
+    statement = sa.select(sa.func.max(audit.c.seq)).where(
+        audit.c.event == RESTARTED, audit.c.prev == GENESIS
+    )
+    return conn.execute(statement).scalar() or 1
+
+
+def _follow(conn: Connection, first: int, *, start: int, head: Row[Any]) -> Verdict:
+    statement = sa.select(audit).where(audit.c.seq >= first).order_by(audit.c.seq)
+    count, expected = 0, first
+    # Without its beginning, the first row that is looked at is believed about the one before it.
+    previous = GENESIS if first == start else None
     for row in conn.execute(statement.execution_options(yield_per=1000)):
         why = _broken(row, previous, expected)
         if why:
             return Verdict(ok=False, rows=count, broken_at=row.seq, why=why)
         count, previous, expected = count + 1, row.hash, row.seq + 1
-    if head.seq and (expected != head.seq + 1 or previous != head.hash):
+    if expected != head.seq + 1 or previous not in {head.hash, None}:
         return Verdict(ok=False, rows=count, broken_at=expected, why="the newest rows are missing")
     return Verdict(ok=True, rows=count)
 
 
-def _broken(row: Row[Any], previous: str | None, expected: int | None) -> str | None:
-    if expected is None:
-        expected = row.seq
-        previous = row.prev if row.seq > 1 else _GENESIS
+def _broken(row: Row[Any], previous: str | None, expected: int) -> str | None:
     if row.seq != expected:
         return f"row {expected} is missing"
-    if row.prev != previous:
+    if previous is not None and row.prev != previous:
         return f"row {row.seq} does not follow the row before it"
     if row.hash != _hash(row._asdict()):
         return f"row {row.seq} was changed"
@@ -129,9 +154,9 @@ def _broken(row: Row[Any], previous: str | None, expected: int | None) -> str | 
 
 def restart(conn: Connection, *, actor: str, why: str, now: datetime) -> None:
     """Begin the chain anew after a break that a human has seen; old rows stay as they are."""
-    top = conn.execute(sa.select(sa.func.max(audit.c.seq))).scalar() or 0
-    conn.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(seq=top, hash=_GENESIS))
-    record(conn, Entry("audit.restarted", "audit", actor, {"why": why}), now=now)
+    seq, _ = _head(conn)
+    conn.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(seq=seq, hash=GENESIS))
+    record(conn, Entry(RESTARTED, "audit", actor, {"why": why}), now=now)
 
 
 def rows(

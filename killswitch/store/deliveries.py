@@ -110,8 +110,9 @@ def page(
     if until is not None:
         statement = statement.where(deliveries.c.due_at < until)
     if tag is not None:
+        # Not LIKE: that takes no notice of case on SQLite, and does on PostgreSQL.
         as_text = sa.cast(posts.c.tags, sa.Text)
-        statement = statement.where(as_text.contains(json.dumps(tag), autoescape=True))
+        statement = statement.where(sa.func.replace(as_text, json.dumps(tag), "") != as_text)
     if clash:
         statement = statement.where(
             sa.exists().where(

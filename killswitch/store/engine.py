@@ -15,12 +15,13 @@ Invariants:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from killswitch.errors import InvariantBroken, OperatorError, StoreBusyError, TransientError
@@ -34,13 +35,11 @@ URGENT_BUSY_MS = 200
 # STRICT-free schema, but RETURNING and partial upserts need 3.35; Debian 12 ships 3.40.
 MIN_SQLITE = (3, 35, 0)
 # A hung server must become an error, so that the gate stays shut rather than stuck.
-_PG_OPTIONS = (
-    "-c lock_timeout=1000 -c statement_timeout=5000 "
-    "-c idle_in_transaction_session_timeout=2000 -c timezone=UTC"
-)
+_PG_WORK = "-c lock_timeout=1000 -c statement_timeout=5000"
+_PG_URGENT = "-c lock_timeout=200 -c statement_timeout=1000"
+_PG_ALWAYS = "-c idle_in_transaction_session_timeout=2000 -c timezone=UTC"
 _PG_CONNECT = {
     "connect_timeout": 5,
-    "options": _PG_OPTIONS,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -63,8 +62,8 @@ class Store:
         """Prepare (not open) the database at ``url`` (``sqlite:///PATH`` or ``postgresql://``)."""
         self.url = driver_url(url)
         self.is_sqlite = self.url.startswith("sqlite")
-        self._work = _engine(self.url, WORK_BUSY_MS)
-        self._urgent = _engine(self.url, URGENT_BUSY_MS)
+        self._work = _engine(self.url, WORK_BUSY_MS, _PG_WORK)
+        self._urgent = _engine(self.url, URGENT_BUSY_MS, _PG_URGENT)
 
     @property
     def path(self) -> Path | None:
@@ -134,7 +133,7 @@ def driver_url(url: str) -> str:
     )
 
 
-def _engine(url: str, busy_ms: int) -> Engine:
+def _engine(url: str, busy_ms: int, server_options: str) -> Engine:
     if url.startswith("sqlite"):
         engine = sa.create_engine(url, pool_size=8, max_overflow=32, pool_timeout=5)
         event.listen(engine, "connect", _sqlite_connect(busy_ms))
@@ -146,7 +145,7 @@ def _engine(url: str, busy_ms: int) -> Engine:
         max_overflow=12,
         pool_timeout=5,
         pool_pre_ping=True,
-        connect_args=_PG_CONNECT,
+        connect_args={**_PG_CONNECT, "options": f"{server_options} {_PG_ALWAYS}"},
     )
 
 
@@ -170,6 +169,34 @@ def _sqlite_begin(conn: Connection) -> None:
     conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+# What the triggers of the schema say when they refuse.
+_REFUSALS = ("transition refused", "never removed", "append only", "stays closed", "goes back")
+# SQLite: BUSY and LOCKED, in the low byte of the code. PostgreSQL: lock not given in time, a
+# deadlock that we lost, a transaction that could not be put in order, a key that another
+# transaction wrote at the same moment: what a second try finds settled.
+_SQLITE_BUSY = frozenset({5, 6})
+_PG_BUSY = frozenset({"55P03", "40P01", "40001"})
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_BUSY
+    return getattr(error, "sqlstate", None) in _PG_BUSY or _is_race(error)
+
+
+def _is_race(error: BaseException | None) -> bool:
+    """Say whether a server refused a post's key because another post took it just now."""
+    constraint = getattr(getattr(error, "diag", None), "constraint_name", None)
+    return constraint == "uq_posts_key"
+
+
+def insert_new(conn: Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is taken, at this very moment even; say whether it was."""
+    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    return conn.execute(insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -182,10 +209,9 @@ def _translated() -> Iterator[None]:
 
 def _ours(error: sa.exc.DBAPIError) -> Exception:
     text = str(error.orig)
-    if "locked" in text or "lock timeout" in text or "busy" in text:
+    if _is_busy(error.orig):
         return StoreBusyError("store_busy", f"the store gave no lock in time: {text}")
-    refusals = ("transition refused", "never removed", "append only", "stays closed", "goes back")
-    if any(word in text for word in refusals):
+    if any(word in text for word in _REFUSALS):
         return InvariantBroken(f"the database refused a change: {text}")
     if isinstance(error, sa.exc.IntegrityError):
         return InvariantBroken(f"the database refused a row: {text}")

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Row
 from killswitch.latch import Cause, CauseKind, Latch
 from killswitch.store import audit
 from killswitch.store.audit import Entry
+from killswitch.store.engine import insert_new
 from killswitch.store.ids import new_id
 from killswitch.store.schema import causes, latch
 
@@ -49,8 +50,8 @@ def read(conn: Connection) -> Latch:
 
 
 def create(conn: Connection) -> None:
-    """Write the latch row of a new store."""
-    conn.execute(sa.insert(latch).values(queue=QUEUE, version=1))
+    """Write the latch row of a new store, unless a start that was cut short wrote it already."""
+    insert_new(conn, latch, {"queue": QUEUE, "version": 1})
 
 
 def _latch(conn: Connection, row: Row[Any]) -> Latch:

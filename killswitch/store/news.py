@@ -143,16 +143,21 @@ def write_grades(conn: Connection, graded: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def mark_graded(conn: Connection) -> None:
-    """Let every feed without ungraded items count as graded up to its last good poll."""
+def mark_graded(conn: Connection, feed: str | None = None) -> None:
+    """
+    Let a feed without ungraded items (or all of them) count as graded up to its last good poll.
+
+    The polls, many at once, name their own feed: two that touched each other's rows in another
+    order would wait in a ring on PostgreSQL.
+    """
     waiting = sa.exists().where(
         items.c.feed == feeds.c.name, items.c.graded == sa.false(), items.c.silent == sa.false()
     )
-    conn.execute(
-        sa.update(feeds)
-        .where(feeds.c.last_good_at.isnot(None), ~waiting)
-        .values(graded_at=feeds.c.last_good_at)
-    )
+    behind = sa.or_(feeds.c.graded_at.is_(None), feeds.c.graded_at != feeds.c.last_good_at)
+    statement = sa.update(feeds).where(feeds.c.last_good_at.isnot(None), behind, ~waiting)
+    if feed is not None:
+        statement = statement.where(feeds.c.name == feed)
+    conn.execute(statement.values(graded_at=feeds.c.last_good_at))
 
 
 def item_times(conn: Connection, feed: str, *, now: datetime) -> list[datetime]:

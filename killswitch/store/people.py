@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from killswitch.store.audit import MACHINE
+from killswitch.store.engine import insert_new
 from killswitch.store.ids import new_id
 from killswitch.store.schema import people
 
@@ -16,12 +17,14 @@ _ERASED = "erased:"
 
 def person_id(conn: Connection, login: str, *, name: str | None = None) -> str:
     """Return the id of a login name, making one at first sight."""
-    found = conn.execute(sa.select(people.c.id).where(people.c.login == login)).scalar()
+    known = sa.select(people.c.id).where(people.c.login == login)
+    found = conn.execute(known).scalar()
     if found is not None:
         return str(found)
-    fresh = new_id("u")
-    conn.execute(sa.insert(people).values(id=fresh, login=login, name=name or login))
-    return fresh
+    # Two first acts of one person at the same moment: one of them writes, both get the same id.
+    row = {"id": new_id("u"), "login": login, "name": name or login}
+    insert_new(conn, people, row)
+    return str(conn.execute(known).scalar_one())
 
 
 def names(conn: Connection, ids: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from killswitch.errors import StoreBusyError
+from killswitch.store.engine import insert_new
 from killswitch.store.schema import request_keys
 
 
@@ -23,8 +25,15 @@ def answer(conn: Connection, key: str) -> Any | None:
 
 
 def record(conn: Connection, key: str, said: Any, *, now: datetime) -> None:
-    """Remember the answer of a key."""
-    conn.execute(sa.insert(request_keys).values(key=key, at=now, answer=said))
+    """
+    Remember the answer of a key.
+
+    Raises:
+        StoreBusyError: The same request is being carried out at this moment; roll back, and the
+            next try finds its answer.
+    """
+    if not insert_new(conn, request_keys, {"key": key, "at": now, "answer": said}):
+        raise StoreBusyError("request_twice", "this request is being carried out already")
 
 
 def forget(conn: Connection, *, before: datetime) -> None:

@@ -69,7 +69,8 @@ metadata = sa.MetaData(
     }
 )
 
-ID = sa.String(40)
+# Bytes decide the order of ids, whatever the language of a database: they are locked in that order.
+ID = sa.String(40).with_variant(postgresql.VARCHAR(40, collation="C"), "postgresql")
 
 
 def _in(column: str, values: list[str]) -> str:
@@ -121,6 +122,7 @@ causes = sa.Table(
     sa.Column("close_reason", sa.Text),
     sa.Column("incident", ID),
     sa.CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed_by_someone"),
+    sa.CheckConstraint("closed_by <> 'machine'", name="closed_by_a_human"),
 )
 sa.Index(
     "uq_causes_open",
@@ -340,7 +342,7 @@ items = sa.Table(
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
-    sa.Column("lang", sa.String(20)),
+    sa.Column("lang", sa.String(40)),
     sa.Column("published", UtcDateTime),
     sa.Column("first_seen", UtcDateTime, nullable=False),
     # Silent: read while a feed was primed; recorded, never graded.

@@ -168,7 +168,7 @@ class Watcher:
         try:
             with self._store.write() as conn:
                 new = news.ingest(conn, feed.name, items, values=values, now=now)
-                news.mark_graded(conn)
+                news.mark_graded(conn, feed.name)
         except TransientError as error:
             _log.warning("feed.not_stored", feed=feed.name, problem=error.message)
             return feed.name, False, 0

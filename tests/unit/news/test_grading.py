@@ -110,7 +110,7 @@ def test_figures_fiction_sport_business_courts_and_memory_are_nothing(
     ],
     ids=["upper", "lower", "zero-width", "look-alikes", "hard-spaces", "bidi", "punctuation"],
 )
-def test_no_way_of_writing_hides_an_event(lang: str, title: str, trick) -> None:
+def test_no_way_of_writing_hides_an_event(lang: str, title: str, trick: Callable[[str], str]) -> None:
     told = DETECTOR.grade(an_item(trick(title), lang=lang))
     plain = DETECTOR.grade(an_item(title, lang=lang))
     if plain.category != "death":

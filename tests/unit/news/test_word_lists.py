@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from killswitch.errors import ConfigError
 from killswitch.news.lexicon import Kind, build_lexicon, check_lexicons, expand
 from killswitch.watch.lexicons import load_lexicon_file, load_lexicons, shipped_languages
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TODAY = date(2026, 3, 2)
 
@@ -97,7 +100,7 @@ def test_an_unknown_language_is_refused_with_the_shipped_ones() -> None:
 
 
 @pytest.mark.parametrize("content", [b"language = ", b"\xff\xfe"])
-def test_a_broken_file_is_refused_by_name(tmp_path, content: bytes) -> None:
+def test_a_broken_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"mine\.toml"):

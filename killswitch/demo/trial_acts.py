@@ -1,0 +1,84 @@
+"""Acts 7 and 8: the news can't be seen, and the daemon hangs."""
+
+from __future__ import annotations
+
+import os
+
+from killswitch.demo.play import WHO, Play, resume_words
+
+COFFEE, ENVELOPE = "Coffee and ink", "A letter"
+_BLIND_DUE_S = 5
+_HUNG_DUE_S = 4
+
+
+def blind(play: Play) -> None:
+    """Cut the feeds: posts wait, then a human is told, then the news is back."""
+    play.stage.act("Blind: the news can't be seen")
+    text = "Coffee and ink: a workshop for early birds."
+    _add(play, text, in_s=_BLIND_DUE_S)
+    play.newsroom.server.close()
+    play.stage.tell("The feed servers are gone.", style="bold red")
+    began = play.clock.now()
+    play.wait_for("sight is lost", inhibit="sight")
+    play.wait_past_due(COFFEE)
+    play.check(f"a post that came due waits: “{COFFEE}…”", play.arrived(COFFEE) is None)
+    status = play.wait_for("the switch calls itself blind", cause="blind", sealed=True, limit_s=60)
+    play.house.run("status", expect=(3,))
+    play.note_pause("blind", status)
+    play.show_notice(play.wait_for_notice("BLIND", after=began))
+    play.stage.read(3)
+    play.stage.tell("Nobody may resume what can't see:")
+    words = resume_words("It will be fine", status["version"])
+    play.house.run(*words, "--keep-held", expect=(5,))
+    _see_again(play)
+
+
+def _see_again(play: Play) -> None:
+    play.newsroom.server.open()
+    play.stage.tell("The feed servers are back.")
+    play.stage.until(
+        "enough feeds are read again",
+        lambda: play.house.status()["sight"]["ok"] or None,
+        limit_s=90,
+    )
+    released = [play.row(COFFEE)["id"]]
+    play.house.run("queue", "release", *released)
+    play.resume("The network is mended")
+    play.releases.append(released)
+    play.wait_for_arrival(COFFEE)
+
+
+def hung(play: Play) -> None:
+    """Stop the daemon in mid-air and pause all the same, by the flag directory."""
+    play.stage.act("Hung: the daemon does not answer")
+    play.wait_for("everything runs", state="running", limit_s=60)
+    _add(play, "A letter takes three days; this post takes one click.", in_s=_HUNG_DUE_S)
+    play.house.freeze()
+    play.stage.tell("The daemon is frozen (SIGSTOP): it neither answers nor ends.", style="bold red")
+    play.house.run("pause", "the daemon hangs, and we want silence", "--as", WHO)
+    flags = os.listdir(play.house.state_dir / "pause.d")
+    play.check(f"the pause is a file: pause.d/{flags[0] if flags else '?'}", len(flags) == 1)
+    due = play.clock.now()
+    play.stage.until(
+        f"“{ENVELOPE}…” comes due meanwhile",
+        lambda: (play.clock.now() - due).total_seconds() > _HUNG_DUE_S or None,
+        limit_s=60,
+    )
+    play.house.thaw()
+    play.stage.tell("It goes on (SIGCONT), with a due post in its hands.")
+    status = play.wait_for("the flag is a cause", cause="flag", sealed=True)
+    play.note_pause("hung", status)
+    held = play.stage.until("the post is held", lambda: _held(play), limit_s=15)
+    play.house.run("status", expect=(3,))
+    play.check(f"the post is held: “{ENVELOPE}…”", held["state"] == "held")
+    play.check("and it did not leave", play.arrived(ENVELOPE) is None)
+    play.stage.read(3)
+
+
+def _held(play: Play) -> dict[str, object] | None:
+    row = dict(play.row(ENVELOPE))
+    return row if row["state"] == "held" else None
+
+
+def _add(play: Play, text: str, *, in_s: int) -> None:
+    play.house.run("queue", "add", text, "--at", f"+{in_s}s", "--channel", "shop", "--as", WHO)

@@ -7,9 +7,10 @@ recorded already (the pause also came over the socket) opens nothing again.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 
-from killswitch.flags import FlagDir, FlagState
+from killswitch.flags import Flag, FlagDir, FlagState
 from killswitch.latch import CauseKind
 from killswitch.store import people, request_keys
 from killswitch.store.audit import MACHINE
@@ -19,6 +20,16 @@ from killswitch.trip import Tripped, trip
 
 # The cause of a directory that is missing or can't be read.
 DIRECTORY = "directory"
+# As long as a request key may be; a file's name, its odd signs written out, may be far longer.
+_REF_LONGEST = 80
+
+
+def flag_ref(flag: Flag) -> str:
+    """Return the word under which a flag is a cause: its request key, else its name."""
+    ref = flag.key or flag.name
+    if len(ref) <= _REF_LONGEST:
+        return ref
+    return f"{ref[:40]}~{hashlib.sha256(ref.encode()).hexdigest()[:32]}"
 
 
 def flag_causes(conn: Connection, flags: FlagDir, *, now: datetime) -> list[Tripped]:
@@ -35,10 +46,10 @@ def flag_causes_of(conn: Connection, state: FlagState, *, now: datetime) -> list
     for flag in state.entries:
         if flag.key is not None and request_keys.known(conn, flag.key):
             continue
-        ref = flag.key or flag.name
+        ref = flag_ref(flag)
         if flag.key is not None and was_opened(conn, CauseKind.FLAG, ref):
             continue
-        by = people.person_id(conn, flag.by) if flag.by else MACHINE
+        by = people.person_id(conn, flag.by[:_REF_LONGEST]) if flag.by else MACHINE
         reason = flag.note or f"the file {flag.name} in pause.d"
         tripped.append(trip(conn, NewCause(CauseKind.FLAG, ref, reason, by=by), now=now))
     return tripped
@@ -50,5 +61,5 @@ def belongs_to_closed(conn: Connection, state: FlagState) -> list[str]:
         flag.name
         for flag in state.entries
         if flag.key is not None
-        and (request_keys.known(conn, flag.key) or was_opened(conn, CauseKind.FLAG, flag.key))
+        and (request_keys.known(conn, flag.key) or was_opened(conn, CauseKind.FLAG, flag_ref(flag)))
     ]

@@ -29,7 +29,9 @@ PAUSE_DIR = "pause.d"
 SPARE_DIR = "spare.d"
 DIR_MODE = 0o2770
 """Set-group-id, so that a flag written by an operator belongs to the daemon's group."""
-FILE_MODE = 0o660
+FILE_MODE = 0o664
+"""Readable beyond the group, so that the daemon can read the note of an operator's flag where the
+directory has no set-group-id bit; the directory itself keeps everybody else out."""
 NOTE_BYTES = 4096
 """Longest note that is read; also the size of a spare, one block on common file systems."""
 NOTES_READ = 64
@@ -236,7 +238,11 @@ class FlagDir:
     def _make(self, path: Path) -> None:
         with contextlib.suppress(FileExistsError):
             path.mkdir()
-            path.chmod(DIR_MODE)  # mkdir drops the set-group-id bit and obeys the umask
+            try:
+                path.chmod(DIR_MODE)  # mkdir drops the set-group-id bit and obeys the umask
+            except PermissionError:
+                # RestrictSUIDSGID= of the unit forbids that bit; tmpfiles.d sets it later.
+                path.chmod(DIR_MODE & 0o777)
         _fsync_dir(path.parent)
 
 

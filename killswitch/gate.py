@@ -32,11 +32,11 @@ from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes
 from killswitch.flags import FlagDir
 from killswitch.latch import CauseKind, Inhibits
-from killswitch.outcome import Passage, record_outcome
+from killswitch.outcome import Passage, record_outcome, record_stray
 from killswitch.queue import rules
 from killswitch.queue.rules import ChannelRules
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import attempts, deliveries, notices
+from killswitch.store import attempts, channel_state, deliveries, notices
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection, Store
@@ -206,6 +206,8 @@ class Gate:
         return left >= T_SEND_S + MARGIN_S
 
     def _why_no_budget(self, conn: Connection, one: Delivery, now: datetime) -> _Closed | None:
+        if one.channel in channel_state.waiting(conn, now=now):
+            return _Closed(Passage.NOT_NOW, "its channel waits")
         limits = self._limits[one.channel]
         since = now - max(rules.HOUR, limits.min_gap)
         sends = attempts.sends_since(conn, one.channel, since=since, without=one.id)
@@ -241,7 +243,7 @@ class Gate:
         return Intent(replace(one, state=_S.SENDING, tries=one.tries + 1), attempt, request)
 
     def _put_back(self, conn: Connection, one: Delivery, closed: _Closed, now: datetime) -> None:
-        values = deliveries.unclaimed(one) | {"next_at": now + NOT_NOW_WAIT}
+        values = deliveries.unclaimed(one) | {"next_at": max(one.due_at, now + NOT_NOW_WAIT)}
         deliveries.move(conn, one, _S.SCHEDULED, why=closed.why, now=now, values=values)
         if closed.passage is Passage.HELD:
             back = replace(one, state=_S.SCHEDULED)
@@ -285,22 +287,31 @@ class Gate:
         """Write down that nothing left; a flag also becomes a cause here and now."""
 
         def write() -> None:
-            now, one = self._clock.now(), intent.delivery
+            now = self._clock.now()
             with self._store.write() as conn:
                 latch_store.lock(conn)
                 attempts.end(conn, intent.attempt, "aborted_unsent", detail=why, now=now)
-                values = deliveries.unclaimed(one) | {"tries": one.tries - 1}
                 if new is _S.HELD:
                     flag_causes(conn, self._flags, now=now)
-                    incident = latch_store.read(conn).incident or ""
-                    deliveries.hold(
-                        conn, one, HoldKind.PAUSE, ref=incident, why=why, now=now, values=values
-                    )
-                else:
-                    values["next_at"] = now + NOT_NOW_WAIT
-                    deliveries.move(conn, one, new, why=why, now=now, values=values)
+                one = deliveries.get(conn, intent.delivery.id, lock=True)
+                if one is not None and one.fence == intent.delivery.fence:
+                    self._take_back(conn, one, new, why, now)
 
         self._until_stored(write)
+
+    def _take_back(
+        self, conn: Connection, one: Delivery, new: DeliveryState, why: str, now: datetime
+    ) -> None:
+        values = deliveries.unclaimed(one) | {"tries": one.tries - 1, "next_at": now + NOT_NOW_WAIT}
+        if new is _S.HELD:
+            incident = latch_store.read(conn).incident or ""
+            deliveries.hold(
+                conn, one, HoldKind.PAUSE, ref=incident, why=why, now=now, values=values
+            )
+        else:
+            # The reaper may have called it uncertain while this thread stood still: now it is
+            # proven that nothing left.
+            deliveries.move(conn, one, new, why=why, now=now, values=values | {"problem": None})
 
     # -- 4: the request --------------------------------------------------------------------------
 
@@ -332,8 +343,10 @@ class Gate:
         with self._store.write() as conn:
             latch_store.lock(conn, share=True)
             one = deliveries.get(conn, intent.delivery.id, lock=True)
-            if one is None or one.fence != intent.delivery.fence:
+            if one is None:
                 return Passage.UNCERTAIN
+            if one.fence != intent.delivery.fence:
+                return record_stray(conn, one, attempt=intent.attempt, outcome=outcome, now=now)
             return record_outcome(conn, one, attempt=intent.attempt, outcome=outcome, now=now)
 
 

@@ -7,13 +7,14 @@ turns ``uncertain`` into ``sent``, or into ``held`` where it proves that nothing
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from killswitch.channels.frame import Ending, Outcome
 from killswitch.queue import rules
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import attempts, channel_state, deliveries, notices
+from killswitch.store import attempts, channel_state, decisions, deliveries, notices
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 
@@ -22,6 +23,18 @@ from killswitch.store.engine import Connection
 ACCOUNT_WAIT = timedelta(hours=1)
 
 _S = DeliveryState
+# Where the answer of a try may still decide what becomes of a delivery.
+_OPEN = frozenset({_S.SENDING, _S.UNCERTAIN})
+# From where a delivery that a human called unsent would go out again.
+_AGAIN = frozenset({_S.AWAITING_APPROVAL, _S.SCHEDULED, _S.HELD, _S.CLAIMED})
+# What the row of a try says of each ending.
+_SAID = {
+    Ending.SENT: "accepted",
+    Ending.UNCERTAIN: "unknown",
+    Ending.FAILED: "refused",
+    Ending.UNSENT: "unsent",
+    Ending.WAITS: "unsent",
+}
 
 
 class Passage(StrEnum):
@@ -48,19 +61,43 @@ def record_outcome(
         outcome: What the channel said.
         now: Aware UTC.
     """
+    if one.state not in _OPEN:
+        return record_stray(conn, one, attempt=attempt, outcome=outcome, now=now)
+    attempts.end(conn, attempt, _SAID[outcome.ending], detail=outcome.detail, now=now)
     match outcome.ending:
         case Ending.SENT:
-            attempts.end(conn, attempt, "accepted", detail=outcome.detail, now=now)
             return _sent(conn, one, outcome, now)
         case Ending.UNCERTAIN:
-            attempts.end(conn, attempt, "unknown", detail=outcome.detail, now=now)
             return make_uncertain(conn, one, outcome.detail, now=now)
         case Ending.FAILED:
-            attempts.end(conn, attempt, "refused", detail=outcome.detail, now=now)
             return _failed(conn, one, outcome, now)
         case Ending.UNSENT | Ending.WAITS:
-            attempts.end(conn, attempt, "unsent", detail=outcome.detail, now=now)
             return _unsent(conn, one, outcome, now)
+
+
+def record_stray(
+    conn: Connection, one: Delivery, *, attempt: str, outcome: Outcome, now: datetime
+) -> Passage:
+    """
+    Write down an answer that came after somebody had decided without it.
+
+    The try gets its true ending; the delivery stays as it was decided. But where the post went out
+    after all and the delivery would go out again, it is held and a human is told: one post, not
+    two.
+    """
+    attempts.end(conn, attempt, _SAID[outcome.ending], detail=outcome.detail, now=now)
+    if outcome.ending is Ending.SENT and one.state in _AGAIN:
+        why = "a late answer says that it went out after all"
+        values = deliveries.unclaimed(one) | {"problem": why}
+        if one.state is _S.CLAIMED:
+            deliveries.move(conn, one, _S.SCHEDULED, why=why, now=now, values=values)
+            one = replace(one, state=_S.SCHEDULED, fence=one.fence + 1)
+        deliveries.hold(
+            conn, one, HoldKind.HUMAN, ref="went_out", why=why, now=now, values={"problem": why}
+        )
+        decisions.drop(conn, one.id)
+        _tell(conn, "uncertain", one, why, loud=True, now=now)
+    return Passage.UNCERTAIN
 
 
 def _sent(conn: Connection, one: Delivery, outcome: Outcome, now: datetime) -> Passage:

@@ -93,9 +93,10 @@ def _timeline(result: BacktestResult, seconds: float) -> str:
     if result.first is None or result.last is None:
         return "No headlines in this file: nothing to replay.\n"
     days = max((result.last - result.first).total_seconds() / 86400, 1)
+    plural = "" if len(result.trips) == 1 else "s"
     rate = 30 * len(result.trips) / days
     lines.append(
-        f"\n{len(result.trips)} pauses in {days:.0f} days ({rate:.1f} in 30 days), from"
+        f"\n{len(result.trips)} pause{plural} in {days:.0f} days ({rate:.1f} in 30 days), from"
         f" {result.items} headlines of {result.outlets} outlets, replayed in {seconds:g} s\n"
     )
     return "".join(lines)

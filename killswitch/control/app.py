@@ -25,6 +25,8 @@ from killswitch.control.rim import Rim
 
 __all__ = ["Desk", "create_app"]
 
+BODY_MOST = 1024 * 1024
+
 
 def _ignore(_error: Exception) -> None:
     """Leave a fault to the log of the server."""
@@ -54,6 +56,9 @@ def create_app(
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        max_body_size=BODY_MOST,
+        # An environment variable could make it export our requests to somebody.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     v1 = APIRouter(prefix="/v1")
     rim = Rim(rules)

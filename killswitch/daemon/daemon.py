@@ -27,7 +27,7 @@ from killswitch.daemon.guard import Guard
 from killswitch.daemon.reaper import recover
 from killswitch.daemon.supervisor import Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
-from killswitch.desk.context import Context, Hooks, Looked
+from killswitch.desk.context import Context, Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
 from killswitch.errors import ConfigError, TransientError, UsageError
 from killswitch.flagging import flag_causes
@@ -98,7 +98,7 @@ class Daemon:
         )
         self._alarm = Alarm()
         self._parser = parser()
-        self._pending: dict[str, tuple[str, str]] = {}
+        self._pending: dict[str, PendingPause] = {}
         self._grader_beat_s = clock.boot_s()
         self._lock: StoreLock | None = None
         self._incarnation = 0
@@ -149,12 +149,13 @@ class Daemon:
 
     def _furnish(self, now: datetime) -> None:
         """Give a new store its latch and its flag directory."""
-        with self.store.write() as conn:
-            latch_store.create(conn)
-            facts.put_time(conn, "created_at", now)
-            facts.put(conn, "store_id", new_id("k"))
         self.flags.create()
         (self.flags.state_dir / "media").mkdir(mode=0o750, exist_ok=True)
+        # Last: a start that is cut short before this furnishes again.
+        with self.store.write() as conn:
+            latch_store.create(conn)
+            facts.put(conn, "store_id", new_id("k"))
+            facts.put_time(conn, "created_at", now)
 
     def _recover(self, now: datetime) -> None:
         with self.store.write() as conn:

@@ -150,9 +150,9 @@ class Guard:
     # -- pauses from outside ---------------------------------------------------------------------
 
     def _write_pending(self, ctx: Context) -> None:
-        for key in list(ctx.pending):
+        for pending in list(ctx.pending.values()):
             try:
-                pausing.write_pause(ctx, key)
+                pausing.write_pause(ctx, pending)
             except TransientError as error:
                 self.store_failed(error)
 

@@ -70,7 +70,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _refuse_bad_addresses(settings: Settings) -> None:
-    """Refuse notice addresses that no notice could ever reach; here, for settings know no apprise."""
+    """Refuse addresses that no notice could ever reach; the settings know no apprise."""
     lists = [settings.notify.urls, *settings.notify.next]
     for number, addresses in enumerate(lists):
         for position, one in enumerate(addresses):

@@ -22,13 +22,15 @@ from killswitch.errors import TransientError
 from killswitch.gate import LEASE_S, Gate
 from killswitch.queue import rules
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import attempts, channel_state, deliveries, notices, posts
+from killswitch.store import attempts, channel_state, decisions, deliveries, notices, posts
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import BATCH, Delivery
 from killswitch.store.engine import Connection
 
 _log = structlog.get_logger(__name__)
 _S = DeliveryState
+# Where a delivery still waits for its time, and so may miss it.
+_MAY_BE_LATE = frozenset({_S.SCHEDULED, _S.AWAITING_APPROVAL})
 
 # Claims a channel at a time: a claim must outlive the line before it, and a trip takes them back.
 CLAIMS_FAST = 50
@@ -112,6 +114,8 @@ class Sweep:
         with ctx.store.write() as conn:
             for one in deliveries.lock_many(conn, [one.id for one in found]):
                 if deliveries.move(conn, one, _S.SKIPPED, why="expired", now=now):
+                    deliveries.lift_holds(conn, one.id, now=now)
+                    decisions.drop(conn, one.id)
                     _tell(conn, "skipped_expired", one, "its expiry has passed", now)
         return len(found) == BATCH
 
@@ -150,16 +154,16 @@ class Sweep:
                 conn, _S.SCHEDULED, _S.AWAITING_APPROVAL, before=now - soonest
             )
             due = deliveries.in_state(conn, _S.SCHEDULED, before=now)
-        late = [one for one in overdue if self._is_late(ctx, one, now)]
-        unconfirmed = [one for one in due if one.confirm_from and not one.confirmed_at]
-        if not late and not unconfirmed:
+        found = {one.id for one in overdue if self._is_late(ctx, one, now)}
+        found |= {one.id for one in due if _is_unconfirmed(one, now)}
+        if not found:
             return False
-        lost = {one.id for one in late}
         with ctx.store.write() as conn:
-            found = deliveries.lock_many(conn, [*lost, *(one.id for one in unconfirmed)])
-            for one in found:
-                if one.state in {_S.SCHEDULED, _S.AWAITING_APPROVAL}:
-                    _hold_one(conn, one, late=one.id in lost, now=now)
+            # Looked at again under the lock: a human may have moved or confirmed one just now.
+            for one in deliveries.lock_many(conn, found):
+                late = self._is_late(ctx, one, now)
+                if one.state in _MAY_BE_LATE and (late or _is_unconfirmed(one, now)):
+                    _hold_one(conn, one, late=late, now=now)
         return len(overdue) == BATCH
 
     def _is_late(self, ctx: Context, one: Delivery, now: datetime) -> bool:
@@ -254,6 +258,12 @@ class Sweep:
             raise
         finally:
             ctx.hooks.wake()
+
+
+def _is_unconfirmed(one: Delivery, now: datetime) -> bool:
+    """Say whether a post from beyond the horizon came due without its second look."""
+    due = one.state is _S.SCHEDULED and one.due_at <= now
+    return due and one.confirm_from is not None and one.confirmed_at is None
 
 
 def _hold_one(conn: Connection, one: Delivery, *, late: bool, now: datetime) -> None:

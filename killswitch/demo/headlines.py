@@ -44,7 +44,7 @@ OUTLETS = (
             "Vendanges : un millésime précoce et généreux",
             "Recette : la tarte aux poires de nos lecteurs",
         ),
-        later="Handball : victoire à l’arraché des Bleuets",
+        later="Handball : victoire à l'arraché des Bleuets",
     ),
     Outlet(
         name="The Morning Ledger",
@@ -92,7 +92,7 @@ OUTLETS = (
         format="rss",
         ordinary=(
             "Cinéma : la comédie qui fait rire tout le pays",
-            "Un feu d’artifice sonore ouvrira la saison du théâtre",
+            "Un feu d'artifice sonore ouvrira la saison du théâtre",
             "Les jardins partagés affichent complet",
         ),
         later="Le budget participatif choisit une piste cyclable",
@@ -102,6 +102,6 @@ OUTLETS = (
 BREAKING = (
     ("gazette", "Explosion dans un entrepôt à Nantes : plusieurs morts"),
     ("ledger", "Explosion at Nantes warehouse kills at least six, fire service says"),
-    ("sud-estuaire", "Nantes : au moins six morts dans l’explosion d’un entrepôt"),
+    ("sud-estuaire", "Nantes : au moins six morts dans l'explosion d'un entrepôt"),
 )
 """Who tells it, in this order; the second makes it a pause, the third only adds evidence."""

@@ -5,11 +5,11 @@ Invariants:
     Everything lies in one temporary folder that ``close`` removes; of a failure the log is kept.
     The daemon and its children are a process group of their own, and ``close`` ends all of it.
     Commands and the daemon see nothing of the caller's own installation.
+    What is done is done by commands; only looking, many times a second, asks the socket itself.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from killswitch.control.client import Client
 from killswitch.demo.stage import DemoFailed, Stage
+from killswitch.errors import UnreachableError
 
 # -I: no PYTHON* variables and no working folder on the path; the checkout's own folder comes last,
 # so that an installed killswitch and one that is only unpacked both run.
@@ -51,6 +53,9 @@ _COMMAND_S = 90.0
 _STOP_S = 20.0
 # Unix socket paths end at 107 bytes; a deep temporary folder would pass that.
 _PATH_MOST = 60
+# One look; a busy daemon answers in milliseconds.
+_LOOK_S = 10.0
+_ROWS_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,6 @@ class Answer:
         """All that a human would have seen."""
         return "\n".join(part.rstrip("\n") for part in (self.out, self.err) if part.strip())
 
-    def document(self) -> Any:
-        """Return the JSON document."""
-        return json.loads(self.out)
-
 
 class House:
     """One throw-away installation."""
@@ -81,6 +82,7 @@ class House:
         self.state_dir = self.folder / "state"
         self.config = self.folder / "killswitch.toml"
         self.log = self.folder / "daemon.log"
+        self._client = Client(self.state_dir / "control.sock")
         self._daemon: subprocess.Popen[bytes] | None = None
 
     # ---- the daemon ------------------------------------------------------------------------------
@@ -160,17 +162,7 @@ class House:
         """
         if show:
             self._stage.command(words)
-        done = subprocess.run(  # noqa: S603 - our own program, arguments as a list
-            _words(words),
-            env=self._env(),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_S,
-            check=False,
-        )
-        answer = Answer(done.returncode, done.stdout, done.stderr)
+        answer = self._ask(words)
         if show:
             self._stage.answer(answer.text, code=answer.code)
         if answer.code not in expect:
@@ -178,15 +170,39 @@ class House:
             raise DemoFailed(f"killswitch {line}: exit {answer.code}, {answer.text.strip()}")
         return answer
 
-    def document(self, *words: str, expect: Sequence[int] = (0,)) -> Any:
-        """Ask a command for its JSON, unseen by the audience."""
-        return self.run(*words, "--json", show=False, expect=expect).document()
+    def _ask(self, words: Sequence[str]) -> Answer:
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program, arguments as a list
+                _words(words),
+                env=self._env(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_COMMAND_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            line = " ".join(words)
+            raise DemoFailed(f"killswitch {line}: no end after {_COMMAND_S:.0f} s") from error
+        return Answer(done.returncode, done.stdout, done.stderr)
 
-    def status(self) -> Mapping[str, Any]:
-        """Return the status document, whatever the state."""
+    # ---- what is looked at behind the scenes -----------------------------------------------------
+
+    def status(self) -> Mapping[str, Any] | None:
+        """Return the status document; None while the daemon can't be reached yet."""
         self.check_alive()
-        document: Mapping[str, Any] = self.document("status", expect=(0, 3, 4))
+        try:
+            document: Mapping[str, Any] = self._client.get("/status", timeout_s=_LOOK_S)
+        except UnreachableError:
+            return None
         return document
+
+    def rows(self, state: str | None = None) -> list[Mapping[str, Any]]:
+        """Return the deliveries in a state, or all that have not ended."""
+        page = self._client.get("/queue", query={"state": state, "limit": _ROWS_MOST})
+        found: list[Mapping[str, Any]] = page["deliveries"]
+        return found
 
     def _env(self) -> dict[str, str]:
         env = {
@@ -221,4 +237,4 @@ def _folder() -> Path:
     if len(os.fsencode(made)) <= _PATH_MOST:
         return made
     made.rmdir()
-    return Path(tempfile.mkdtemp(prefix="killswitch-demo-", dir="/tmp"))  # noqa: S108 - mkdtemp makes it private
+    return Path(tempfile.mkdtemp(prefix="killswitch-demo-", dir="/tmp"))

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,8 +25,7 @@ from killswitch.demo.receivers import Arrival, Pager, Shop
 from killswitch.demo.stage import DemoFailed, Stage
 from killswitch.errors import Exit
 
-INTERRUPTED = 130
-"""What shells say of a process that Ctrl-C ended."""
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # With pauses for reading, posts are due further apart.
 _SLOW = 2
@@ -49,15 +46,64 @@ def main(args: argparse.Namespace) -> int:
     """Play all acts; ``args.fast`` leaves the pauses for reading out."""
     clock = SystemClock()
     stage = Stage(clock, fast=args.fast)
-    with _signals_interrupt():
-        house = House(stage)
-        failure: str | None = "interrupted"
+    house = House(stage)
+    failure: str | None = "it broke off"
+    with _interruptible():
         try:
             _perform(clock, stage, house, fast=args.fast)
             failure = None
         except DemoFailed as error:
             failure = str(error)
+        except KeyboardInterrupt:
+            failure = "interrupted"
+            raise
         finally:
-            log = house.close(keep_log=failure is not None)
-            _tell_end(stage, failure, log)
+            _end(stage, house, failure)
     return Exit.DONE if failure is None else Exit.FAILED
+
+
+def _perform(clock: Clock, stage: Stage, house: House, *, fast: bool) -> None:
+    def tell(one: Arrival) -> None:
+        if not one.signed:
+            stage.tell(f"the webhook refused a post: {one.text}", style="bold red")
+
+    newsroom, shop, pager = Newsroom(clock), Shop(clock, tell), Pager(clock)
+    feeds = [(outlet, newsroom.url(outlet)) for outlet in OUTLETS]
+    where = config.Addresses(f"{shop.server.url}/posts", shop.secret, pager.address, feeds)
+    house.config.write_text(config.toml(house.state_dir, where), encoding="utf-8")
+    stage.tell(
+        "killswitch stops a team's posts when the news turns bad. This is the real daemon in "
+        f"{house.folder}; its KILLSWITCH_CONFIG differs from yours only in speed."
+    )
+    slow = 1 if fast else _SLOW
+    play = Play(clock, stage, house, newsroom, shop, pager, slow=slow)
+    for act in _ACTS:
+        act(play)
+
+
+def _end(stage: Stage, house: House, failure: str | None) -> None:
+    """Leave no process and no folder behind, whoever presses what meanwhile."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    log = house.close(keep_log=failure is not None)
+    if failure is None:
+        stage.tell("All of it was checked. Nothing of it is left on this machine.", style="bold")
+        return
+    stage.tell(f"THE DEMONSTRATION FAILED: {failure}", style="bold red")
+    if log is not None:
+        stage.tell(f"The daemon's log: {log}")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let every polite way to end a program end this one with its cleaning up."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from killswitch.clock import Clock
@@ -22,6 +22,8 @@ from killswitch.wire import read_time
 WHO = "Léa"
 """Who acts; recorded as said by the caller, because the demonstration runs as one user."""
 
+_JUST_AFTER = timedelta(seconds=0.7)
+
 
 @dataclass(slots=True)
 class Pause:
@@ -30,8 +32,8 @@ class Pause:
 
     Attributes:
         name: For people.
-        accepted: When its first cause was durable.
-        sealed: When nothing was on the wire any more.
+        accepted: When its first cause was durable; of a pause by flag, when it was pressed.
+        sealed: When it was proven that nothing is on the wire.
         resumed: When the resume was pressed; None where it still stands.
     """
 
@@ -82,12 +84,10 @@ class Play:
         Raises:
             DemoFailed: There is none, or more than one, in the queue.
         """
-        rows = self.house.document("queue", "list")
-        found = [row for row in rows if row["text"].startswith(words)]
+        found = [row for row in self.house.rows() if row["text"].startswith(words)]
         if len(found) != 1:
             raise DemoFailed(f"{len(found)} posts in the queue begin with {words!r}")
-        one: Mapping[str, Any] = found[0]
-        return one
+        return found[0]
 
     def wait_for_arrival(self, words: str, *, limit_s: float = 25.0) -> Arrival:
         """Wait until a post has reached the public, and say so."""
@@ -97,14 +97,14 @@ class Play:
         return one
 
     def wait_past_due(self, words: str) -> None:
-        """Wait until a second after a post's due time."""
-        due = read_time(self.row(words)["due"])
-        what = f"“{words}…” is due"
+        """Wait until just after a post's due time."""
+        self.wait_past(read_time(self.row(words)["due"]), f"“{words}…” is due")
 
-        def past() -> bool | None:
-            return (self.clock.now() - due).total_seconds() > 1 or None
-
-        self.stage.until(what, past, limit_s=120)
+    def wait_past(self, instant: datetime, what: str) -> None:
+        """Wait until just after an instant: the daemon has had its time to act on it."""
+        self.stage.until(
+            what, lambda: self.clock.now() > instant + _JUST_AFTER or None, limit_s=120
+        )
 
     # ---- what is seen ----------------------------------------------------------------------------
 
@@ -117,11 +117,16 @@ class Play:
             limit_s: How long, at most.
             wanted: ``state``, ``sealed``, ``cause`` or ``inhibit`` (kinds) as they must be.
         """
-        return self.stage.until(
-            what,
-            lambda: status if _fits(status := self.house.status(), wanted) else None,
-            limit_s=limit_s,
-        )
+
+        def look() -> Mapping[str, Any] | None:
+            status = self.house.status()
+            return status if status is not None and _fits(status, wanted) else None
+
+        return self.stage.until(what, look, limit_s=limit_s)
+
+    def status(self) -> Mapping[str, Any]:
+        """Return the status now."""
+        return self.wait_for("the daemon answers")
 
     def wait_for_notice(self, start: str, *, after: datetime) -> Told:
         """Wait for a notice whose title begins so."""
@@ -157,7 +162,7 @@ class Play:
 
     def resume(self, reason: str) -> None:
         """Resume with the version that is on the screen now."""
-        version = self.house.status()["version"]
+        version = self.status()["version"]
         self.pauses[-1].resumed = self.clock.now()
         self.house.run(*resume_words(reason, version))
 

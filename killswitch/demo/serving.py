@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 
@@ -14,11 +15,11 @@ _BODY_MOST = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: method, path, headers (any case) and the whole body."""
+    """One request: method, path, headers (in any case) and the whole body."""
 
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
 

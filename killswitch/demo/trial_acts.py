@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
+from typing import Any
 
-from killswitch.demo.play import WHO, Play, resume_words
+from killswitch.demo.play import WHO, Pause, Play, resume_words
+from killswitch.wire import read_time
 
 COFFEE, ENVELOPE = "Coffee and ink", "A letter"
 _BLIND_DUE_S = 5
-_HUNG_DUE_S = 4
+_HUNG_DUE_S = 3
 
 
 def blind(play: Play) -> None:
@@ -38,11 +40,11 @@ def _see_again(play: Play) -> None:
     play.stage.tell("The feed servers are back.")
     play.stage.until(
         "enough feeds are read again",
-        lambda: play.house.status()["sight"]["ok"] or None,
+        lambda: play.status()["sight"]["ok"] or None,
         limit_s=90,
     )
     released = [play.row(COFFEE)["id"]]
-    play.house.run("queue", "release", *released)
+    play.house.run("queue", "release", *released, "--as", WHO)
     play.resume("The network is mended")
     play.releases.append(released)
     play.wait_for_arrival(COFFEE)
@@ -53,21 +55,15 @@ def hung(play: Play) -> None:
     play.stage.act("Hung: the daemon does not answer")
     play.wait_for("everything runs", state="running", limit_s=60)
     _add(play, "A letter takes three days; this post takes one click.", in_s=_HUNG_DUE_S)
+    due = read_time(play.row(ENVELOPE)["due"])
     play.house.freeze()
-    play.stage.tell("The daemon is frozen (SIGSTOP): it neither answers nor ends.", style="bold red")
-    play.house.run("pause", "the daemon hangs, and we want silence", "--as", WHO)
-    flags = os.listdir(play.house.state_dir / "pause.d")
-    play.check(f"the pause is a file: pause.d/{flags[0] if flags else '?'}", len(flags) == 1)
-    due = play.clock.now()
-    play.stage.until(
-        f"“{ENVELOPE}…” comes due meanwhile",
-        lambda: (play.clock.now() - due).total_seconds() > _HUNG_DUE_S or None,
-        limit_s=60,
-    )
+    play.stage.tell("The daemon is frozen (SIGSTOP): no answer, no end.", style="bold red")
+    _press(play)
+    play.wait_past(due, f"“{ENVELOPE}…” comes due meanwhile")
     play.house.thaw()
     play.stage.tell("It goes on (SIGCONT), with a due post in its hands.")
-    status = play.wait_for("the flag is a cause", cause="flag", sealed=True)
-    play.note_pause("hung", status)
+    # The socket kept the pause, too: whichever the daemon reads first opens the cause.
+    play.wait_for("the pause is a cause", state="paused", sealed=True)
     held = play.stage.until("the post is held", lambda: _held(play), limit_s=15)
     play.house.run("status", expect=(3,))
     play.check(f"the post is held: “{ENVELOPE}…”", held["state"] == "held")
@@ -75,8 +71,16 @@ def hung(play: Play) -> None:
     play.stage.read(3)
 
 
-def _held(play: Play) -> dict[str, object] | None:
-    row = dict(play.row(ENVELOPE))
+def _press(play: Play) -> None:
+    pressed = play.clock.now()
+    play.house.run("pause", "the daemon hangs, and we want silence", "--as", WHO)
+    play.pauses.append(Pause("hung", pressed, play.clock.now()))
+    flags = [entry.name for entry in (play.house.state_dir / "pause.d").iterdir()]
+    play.check(f"the pause is a file: pause.d/{' '.join(flags)}", len(flags) == 1)
+
+
+def _held(play: Play) -> Mapping[str, Any] | None:
+    row = play.row(ENVELOPE)
     return row if row["state"] == "held" else None
 
 

@@ -17,35 +17,48 @@ from killswitch.desk.context import Context
 from killswitch.queue import rules
 from killswitch.queue.states import PENDING, Decision, DeliveryState, HoldKind
 from killswitch.store import attempts, decisions, deliveries, posts
-from killswitch.store.audit import MACHINE
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 
 DAY = timedelta(days=1)
 _S = DeliveryState
+# Decisions that let a post out, at its own time or at another.
+_OUT = frozenset({Decision.RELEASE.value, Decision.MOVE.value, Decision.EDIT.value})
 # How far ahead slots are looked for; a queue that is full for longer is told so by its gaps.
 _SLOT_SEARCH = timedelta(days=60)
 
 
 def hold_lead(ctx: Context, conn: Connection, *, now: datetime) -> int:
-    """Hold what is due inside the lead, so that nobody is surprised just after the press."""
+    """
+    Hold what is due inside the lead, so that nobody is surprised just after the press.
+
+    The decisions are carried out after this, so what they let out passes the lead.
+    """
     held = 0
     until = now + ctx.queue.lead
     for one in deliveries.in_state(conn, _S.SCHEDULED, before=until, limit=100_000):
-        if not one.passes_lead:
-            held += deliveries.hold(conn, one, HoldKind.LEAD, why="inside the lead", now=now)
+        held += deliveries.hold(conn, one, HoldKind.LEAD, why="inside the lead", now=now)
     return held
 
 
 def carry_out_all(ctx: Context, conn: Connection, *, now: datetime) -> int:
-    """Carry out every written decision on a held delivery; return how many may leave now."""
+    """
+    Carry out every written decision on a held delivery; return how many may leave now.
+
+    A decision whose own time has passed by now is none: its delivery stays held.
+    """
     rows = decisions.all_of_held(conn)
     found = {one.id: one for one in deliveries.lock_many(conn, [row.delivery for row in rows])}
     slots: dict[str, list[Delivery]] = defaultdict(list)
     released = 0
     for row in rows:
         one = found[row.delivery]
-        if _is_for_a_slot(one, row, now):
+        if row.due_at is not None and row.due_at <= now:
+            continue
+        if row.kind == Decision.EDIT.value:
+            own = not ctx.queue.approve
+            one = posts.edit(conn, one, row.post_change or {}, now=now, approved_by_editing=own)
+        if row.kind in _OUT and (row.due_at or one.due_at) <= now:
             slots[one.channel].append(one)
             continue
         released += carry_out(ctx, conn, one, row, now=now)
@@ -58,42 +71,15 @@ def carry_out_all(ctx: Context, conn: Connection, *, now: datetime) -> int:
     return released
 
 
-def _is_for_a_slot(one: Delivery, row: Any, now: datetime) -> bool:
-    """Say whether a decision lets a post out whose own time has passed."""
-    if row.kind == Decision.RELEASE.value:
-        return one.due_at <= now and row.due_at is None
-    return (
-        row.kind == Decision.EDIT.value
-        and one.due_at <= now
-        and row.due_at is None
-        and (row.post_change is None)
-    )
-
-
 def carry_out(ctx: Context, conn: Connection, one: Delivery, row: Any, *, now: datetime) -> bool:
-    """Carry out one decision; say whether the delivery may leave by itself now."""
+    """Carry out one decision on a future post; say whether it may leave by itself now."""
     match Decision(row.kind):
         case Decision.KEEP:
             return False
         case Decision.SKIP:
             skip(conn, one, by=row.by, why=row.reason or "skipped by a human", now=now)
             return False
-        case Decision.EDIT:
-            one = posts.edit(conn, one, row.post_change or {}, now=now)
-            due = row.due_at or one.due_at
-            if due <= now:
-                place(
-                    ctx,
-                    conn,
-                    one.channel,
-                    [one],
-                    by={one.id: row.by},
-                    start=now + ctx.queue.release_gap,
-                    now=now,
-                )
-                return True
-            return schedule(ctx, conn, one, due=due, by=row.by, wall=row, now=now)
-        case Decision.RELEASE | Decision.MOVE:
+        case Decision.RELEASE | Decision.MOVE | Decision.EDIT:
             due = row.due_at or one.due_at
             return schedule(ctx, conn, one, due=due, by=row.by, wall=row, now=now)
 
@@ -123,7 +109,6 @@ def schedule(
     values: dict[str, Any] = {
         "due_at": due,
         "next_at": due,
-        "passes_lead": True,
         "problem": None,
         "tries": 0,
         "confirmed_at": one.confirmed_at or now,
@@ -165,7 +150,7 @@ def place(
     slots = rules.release_slots(len(waiting), start=start, gap=gap, min_gap=min_gap, taken=taken)
     ordered = sorted(waiting, key=lambda one: (one.due_at, one.id))
     return sum(
-        schedule(ctx, conn, one, due=slot, by=by.get(one.id, MACHINE), now=now)
+        schedule(ctx, conn, one, due=slot, by=by[one.id], now=now)
         for one, slot in zip(ordered, slots, strict=True)
     )
 
@@ -208,5 +193,6 @@ def let_go_on(
             slots[one.channel].append(one)
     for channel, waiting in slots.items():
         start = now + ctx.queue.release_gap
-        going += place(ctx, conn, channel, waiting, by={}, start=start, now=now)
+        who = {one.id: by for one in waiting}
+        going += place(ctx, conn, channel, waiting, by=who, start=start, now=now)
     return going + carry_out_all(ctx, conn, now=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -71,6 +71,16 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingPause:
+    """A pause that somebody asked for and that no store has taken yet; it stops all the same."""
+
+    key: str
+    reason: str
+    person: str
+    review_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """The store, the clock, the switches and the policies."""
 
@@ -90,8 +100,8 @@ class Context:
     also_stop: tuple[str, ...] = ()
     relays: tuple[str, ...] = ()
     on_call: tuple[str, ...] = ()
-    # Pauses that could not be written down yet (key to reason and person): the guard tries on.
-    pending: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # Pauses that could not be written down yet, by their key: the guard tries on.
+    pending: dict[str, PendingPause] = field(default_factory=dict)
 
     @property
     def media_dir(self) -> Path:

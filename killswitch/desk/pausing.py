@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from killswitch.desk.context import Context
+from killswitch.desk.context import Context, PendingPause
 from killswitch.desk.documents import post_doc
 from killswitch.errors import OperatorError, TransientError
 from killswitch.failpoints import passing
-from killswitch.latch import Cause, CauseKind, InhibitKind
+from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import deliveries, incidents, notices, people, request_keys
 from killswitch.store import latch as latch_store
@@ -28,13 +29,21 @@ from killswitch.store.audit import Entry, record
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
-from killswitch.trip import Tripped, trip
+from killswitch.trip import trip
 from killswitch.wire import AckDoc, Caller, PauseDoc, z_or_none, z_time
 
 _log = structlog.get_logger(__name__)
 
 # How often the seal looks whether the wire is empty; a request takes tens of milliseconds.
 SEAL_LOOK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a press came to: the version that holds it, and what may be on the wire."""
+
+    version: int
+    on_wire: tuple[Delivery, ...]
 
 
 def pause(
@@ -49,10 +58,11 @@ def pause(
     """
     now = ctx.clock.now()
     ctx.inhibits.open(InhibitKind.PAUSING, "a pause is being written down", now=now, ref=key)
-    ctx.pending[key] = (reason, caller.person)
+    review_at = None if review_s is None else now + timedelta(seconds=review_s)
+    pending = ctx.pending[key] = PendingPause(key, reason, caller.person, review_at)
     passing("pause.before_trip")
     try:
-        tripped = write_pause(ctx, key, review_s=review_s)
+        tripped = write_pause(ctx, pending)
     except TransientError as error:
         _log.warning("pause.store_slow", problem=error.message)
         return _by_flag(ctx, reason, key, caller)
@@ -68,39 +78,32 @@ def pause(
     }
 
 
-def write_pause(ctx: Context, key: str, *, review_s: float | None = None) -> Tripped:
+def write_pause(ctx: Context, asked: PendingPause) -> Pressed:
     """
     Write one pending pause down as a cause and lift its in-memory stop.
+
+    The thread that was asked and the guard may both do it: the latch row orders them, and the
+    second finds the key recorded. A key that was recorded, open or closed since, opens nothing.
 
     Raises:
         TransientError: The store did not take it; the stop stays.
     """
-    reason, person = ctx.pending[key]
-    now = ctx.clock.now()
-    review_at = None if review_s is None else now + timedelta(seconds=review_s)
+    now, key = ctx.clock.now(), asked.key
     with ctx.store.write(urgent=True) as conn:
-        by = people.person_id(conn, person)
-        new = NewCause(CauseKind.MANUAL, key, reason, by=by, review_at=review_at)
-        if request_keys.known(conn, key):
-            latch = latch_store.lock(conn)
-            cause = next((c for c in latch.causes if c.ref == key), None)
-            tripped = _again(conn, latch.version, cause) if cause else trip(conn, new, now=now)
+        latch = latch_store.lock(conn)
+        by = people.person_id(conn, asked.person)
+        new = NewCause(CauseKind.MANUAL, key, asked.reason, by=by, review_at=asked.review_at)
+        if request_keys.known(conn, key) or latch_store.was_opened(conn, CauseKind.FLAG, key):
+            sending = tuple(deliveries.in_state(conn, DeliveryState.SENDING))
+            tripped = Pressed(latch.version, sending)
         else:
-            tripped = trip(conn, new, now=now)
-            request_keys.record(conn, key, {"version": tripped.version}, now=now)
+            done = trip(conn, new, now=now)
+            request_keys.record(conn, key, {"version": done.version}, now=now)
+            tripped = Pressed(done.version, done.on_wire)
     ctx.pending.pop(key, None)
     ctx.inhibits.lift(InhibitKind.PAUSING, ref=key)
     ctx.hooks.wake()
     return tripped
-
-
-def _again(conn: Connection, version: int, cause: Cause) -> Tripped:
-    return Tripped(
-        cause,
-        new=False,
-        version=version,
-        on_wire=tuple(deliveries.in_state(conn, DeliveryState.SENDING)),
-    )
 
 
 def _by_flag(ctx: Context, reason: str, key: str, caller: Caller) -> PauseDoc:

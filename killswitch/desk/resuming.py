@@ -11,14 +11,14 @@ Order of a resume (any failure closes nothing; after a crash the causes still st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from killswitch.desk import carry_out
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, delivery_docs
 from killswitch.errors import RefusedError
 from killswitch.failpoints import passing
-from killswitch.flagging import DIRECTORY, belongs_to_closed, flag_causes
+from killswitch.flagging import DIRECTORY, belongs_to_closed, flag_causes, flag_ref
 from killswitch.latch import (
     DISMISSIBLE,
     Cause,
@@ -37,6 +37,7 @@ from killswitch.store.engine import Connection
 from killswitch.wire import Caller, DeliveryDoc, DismissDoc, ResumeDoc, ResumePreviewDoc, z_time
 
 _S = DeliveryState
+_EVER = datetime.max.replace(tzinfo=UTC)
 # How many rows a preview shows; the counts are of all.
 _SHOWN = 200
 
@@ -77,14 +78,11 @@ def undecided(conn: Connection, latch: Latch, *, now: datetime) -> list[Delivery
 
     A decided time that has passed in the pause counts as no decision.
     """
-    held = deliveries.held_by(conn, HoldKind.PAUSE, HoldKind.LEAD, ref=latch.incident, before=now)
+    passed = decisions.passed(conn, now=now)
+    until = _EVER if passed else now
+    held = deliveries.held_by(conn, HoldKind.PAUSE, HoldKind.LEAD, ref=latch.incident, before=until)
     decided = decisions.of(conn, [one.id for one in held])
-    return [
-        one
-        for one in held
-        if one.id not in decided
-        or (decided[one.id].due_at is not None and decided[one.id].due_at < now)
-    ]
+    return [one for one in held if one.id in passed or (one.due_at < now and one.id not in decided)]
 
 
 def resume(ctx: Context, seen: int, *, reason: str, keep_held: bool, caller: Caller) -> ResumeDoc:
@@ -155,7 +153,7 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
         state = ctx.flags.look()
     with ctx.store.read() as conn:
         recorded = set(belongs_to_closed(conn, state))
-    ours = [f.name for f in state.entries if (f.key or f.name) in refs or f.name in recorded]
+    ours = [f.name for f in state.entries if flag_ref(f) in refs or f.name in recorded]
     left = ctx.flags.remove(ours)
     if not left.clear:
         with ctx.store.write() as conn:

@@ -57,10 +57,9 @@ _STRANGERS = 0.5
 _ELSEWHERE = 0.6
 _FRESH_DAYS, _STALE_PER_DAY, _LEAST_FRESH = 0.25, 0.2, 0.5
 _TOLL_FROM, _TOLL_RATIO = 3, 1.6
-# Fame shows by how many newsrooms tell of it: so many beyond the asked ones make a story of notes.
-_FAME_OUTLETS = 2
-_NOTES_OUTLETS = 4
-_WIDE_SCORE = {True: 0.3, False: 0.75}
+# Fame shows by how many newsrooms tell of it: (so many beyond the asked ones, least score told).
+_FAME = ((1, 0.7), (2, 0.3))
+_NOTES = ((4, 0.75),)
 # Reports that are severe each by themselves, and the sum of all, may come over so many windows.
 _LASTING = 4
 # More first reports than this from one newsroom in this time are a fault of that newsroom.
@@ -199,13 +198,16 @@ class StoryBook:
                 worth = _WORD / sqrt(len(ids))
                 for story_id in ids:
                     likeness[story_id] += worth
-        best, most = None, _ALIKE
+        # The youngest of equally alike stories, then the id: never the order of a set.
+        best: tuple[float, datetime, str] | None = None
         for story_id, shared in likeness.items():
             story = self._stories[story_id]
             alike = (shared + _kinship(signal, story)) * _freshness(now - story.last_item_at)
-            if alike >= most and self._alive(story, now):
-                best, most = story, alike
-        return best
+            if alike < _ALIKE or not self._alive(story, now):
+                continue
+            rank = (alike, story.last_item_at, story_id)
+            best = rank if best is None else max(best, rank)
+        return None if best is None else self._stories[best[2]]
 
     def _judge(
         self,
@@ -248,8 +250,8 @@ class StoryBook:
         if trusted and self._policy.single_trusted and not self._floods(trusted[-1], now):
             return True, f"trusted outlet {trusted[-1].outlet} alone, as set"
         wide = list(dict.fromkeys(m.newsroom for m in story.within(now, window * _LASTING)))
-        extra = _FAME_OUTLETS if story.category == "death" else _NOTES_OUTLETS
-        if len(wide) >= asked + extra and story.score >= _WIDE_SCORE[story.category == "death"]:
+        grades = _FAME if story.category == "death" else _NOTES
+        if any(len(wide) >= asked + more and story.score >= least for more, least in grades):
             return True, f"{len(wide)} outlets tell of it ({', '.join(wide[:5])})"
         return False, told if severe else f"{told}, none of them severe"
 

@@ -57,7 +57,6 @@ class Delivery:
     key: str | None
     approved_by: str | None
     changed_at: datetime
-    passes_lead: bool
 
 
 _COLUMNS = (
@@ -215,7 +214,6 @@ def delivery(row: Row[Any]) -> Delivery:
         key=row.key,
         approved_by=row.approved_by,
         changed_at=row.changed_at,
-        passes_lead=bool(row.passes_lead),
     )
 
 

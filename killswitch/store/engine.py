@@ -194,7 +194,10 @@ def _is_race(error: BaseException | None) -> bool:
 def insert_new(conn: Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is taken, at this very moment even; say whether it was."""
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    return conn.execute(insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+    key = table.primary_key.columns.values()[0]
+    # A row count of an INSERT is not to be had from every driver; what it returns is.
+    done = conn.execute(insert(table).values(**row).on_conflict_do_nothing().returning(key))
+    return done.first() is not None
 
 
 @contextlib.contextmanager

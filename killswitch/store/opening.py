@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from killswitch.errors import OperatorError
+from killswitch.store import facts
 from killswitch.store.engine import MIN_SQLITE, Store, StoreFailedError
 from killswitch.store.migrate import HEAD, upgrade, version_of
 
@@ -114,6 +115,9 @@ def open_store(store: Store) -> bool:
     """
     Check and migrate a store; say whether it is a new one.
 
+    New is also a store whose first start was cut short before it was furnished: the fact
+    ``created_at`` is written last.
+
     Raises:
         OperatorError: The file is damaged, of a newer version, or not ours.
         StoreFailedError: The database does not answer.
@@ -121,12 +125,12 @@ def open_store(store: Store) -> bool:
     if store.is_sqlite:
         _check_sqlite(store)
     version = version_of(store)
-    if version == HEAD:
-        return False
-    if version is not None:
-        _back_up(store, version)
-    upgrade(store)
-    return version is None
+    if version != HEAD:
+        if version is not None:
+            _back_up(store, version)
+        upgrade(store)
+    with store.read() as conn:
+        return facts.get(conn, "created_at") is None
 
 
 def _check_sqlite(store: Store) -> None:

@@ -213,8 +213,6 @@ deliveries = sa.Table(
     sa.Column("approved_by", ID),
     sa.Column("confirm_from", UtcDateTime),
     sa.Column("confirmed_at", UtcDateTime),
-    # Decided posts pass the lead window of the resume that carried them out.
-    sa.Column("passes_lead", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("owner", sa.Integer),
     sa.Column("lease_until_s", sa.Float),
@@ -504,7 +502,7 @@ POSTGRESQL_TRIGGERS = (
     _PG_RAISE.format(
         name="ks_deliveries_transition",
         body="""IF OLD.state <> NEW.state AND NOT EXISTS
-          (SELECT 1 FROM transitions WHERE old = OLD.state AND new = NEW.state)
+          (SELECT 1 FROM transitions t WHERE t."old" = OLD.state AND t."new" = NEW.state)
           THEN RAISE EXCEPTION 'delivery transition refused'; END IF; RETURN NEW;""",
     ),
     """CREATE TRIGGER deliveries_transition BEFORE UPDATE OF state ON deliveries

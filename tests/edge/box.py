@@ -17,6 +17,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -94,7 +95,7 @@ class Box(contextlib.AbstractContextManager["Box"]):
         command = [
             "systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--boot",
             "--register=no", "--keep-unit", "--private-network", "--console=pipe",
-            f"--machine={self._folder.name.replace('_', '-')}", "--resolv-conf=off",
+            f"--machine=ksbox-{uuid.uuid4().hex[:12]}", "--resolv-conf=off",
             "--timezone=off", "--link-journal=no", *binds, f"systemd.unit={TARGET}",
         ]  # fmt: skip
         with self.console.open("wb") as console:

@@ -97,9 +97,9 @@ class FakeDesk:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     stuck: threading.Event | None = None
 
-    def note(self, name: str, **said: Any) -> None:
-        self.calls.append((name, said))
-        if self.refusal is not None and name not in {"pause", "status"}:
+    def note(self, called: str, /, **said: Any) -> None:
+        self.calls.append((called, said))
+        if self.refusal is not None and called not in {"pause", "status"}:
             raise self.refusal
 
     def asked(self, name: str) -> list[dict[str, Any]]:

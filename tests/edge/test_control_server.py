@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from killswitch.control import server as server_module
-from killswitch.control.admission import BODY_MOST
-from killswitch.control.app import create_app
+from killswitch.control.app import BODY_MOST, create_app
 from killswitch.control.client import Client
 from killswitch.control.peers import Peer, Roles
 from killswitch.control.server import HEADER_MOST, ControlServer, bind_socket

@@ -110,7 +110,7 @@ def test_backtest_reads_gzip_and_draws_a_timeline(stream: Path, tmp_path: Path) 
     packed.write_bytes(gzip.compress(stream.read_bytes()))
     done = ks("backtest", str(packed))
     assert "2026-03-02 09:05Z" in done.stdout
-    assert "1 pauses" in done.stdout
+    assert "1 pause in" in done.stdout
 
 
 def test_a_file_that_is_not_gzip_is_refused(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_what_is_written_is_read_back(flags):
     (flag,) = flags.look().entries
     assert (flag.name, flag.key, flag.note) == (name, "k1", "attack in Annecy")
     assert (flag.by, flag.at) == ("lea", "2026-03-02T09:00:00Z")
-    assert stat.S_IMODE((flags.path / name).stat().st_mode) == 0o660
+    assert stat.S_IMODE((flags.path / name).stat().st_mode) == 0o664
 
 
 def test_the_same_key_twice_is_one_flag(flags):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from killswitch.errors import ConfigError
 from killswitch.news.grade import Detector, DetectPolicy
 from killswitch.news.item import Grade, Item
 from killswitch.watch.lexicons import load_lexicons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEXICONS = load_lexicons()
@@ -47,6 +51,12 @@ TRIPS = [
     ("de", "Rocklegende Mara Holloway ist tot"),
     ("it", "Strage a scuola: almeno nove morti"),
     ("it", "Incidente aereo, almeno 60 morti"),
+    ("es", "Atentado en Karvel: al menos 20 muertos"),
+    ("es", "Descarrila un tren de alta velocidad: 40 muertos"),
+    ("es", "Muere la legendaria cantante Mara Holloway a los 81 años"),
+    ("pt", "Ataque a tiros em escola deixa nove mortos"),
+    ("pt", "Queda de avião: pelo menos 60 mortos"),
+    ("pt", "Morre a lendária cantora Mara Holloway aos 81 anos"),
 ]
 NOTES = [
     ("en", "Man dies after stabbing in Velden harbour suburb"),
@@ -57,6 +67,8 @@ NOTES = [
     ("fr", "Mort de la comédienne Lise Arlan à 93 ans"),
     ("de", "Zwei Tote bei Verkehrsunfall auf der A7"),
     ("it", "Incidente stradale, due morti"),
+    ("es", "Dos muertos en un accidente de tráfico"),
+    ("pt", "Dois mortos em acidente de ônibus"),
 ]
 NOTHINGS = [
     ("en", "Fire sale: boats at half price this weekend"),
@@ -76,6 +88,10 @@ NOTHINGS = [
     ("fr", "La ministre sous le feu des critiques"),
     ("de", "Kursrutsch: Aktie stürzt ab"),
     ("it", "Calciomercato, bomba di mercato per il Velden"),
+    ("es", "Juicio por el atentado de Karvel"),
+    ("es", "Explosión de precios en la bolsa"),
+    ("pt", "Julgamento do massacre de Karvel começa hoje"),
+    ("pt", "Ibovespa cai com explosão de juros"),
 ]
 
 
@@ -110,7 +126,9 @@ def test_figures_fiction_sport_business_courts_and_memory_are_nothing(
     ],
     ids=["upper", "lower", "zero-width", "look-alikes", "hard-spaces", "bidi", "punctuation"],
 )
-def test_no_way_of_writing_hides_an_event(lang: str, title: str, trick: Callable[[str], str]) -> None:
+def test_no_way_of_writing_hides_an_event(
+    lang: str, title: str, trick: Callable[[str], str]
+) -> None:
     told = DETECTOR.grade(an_item(trick(title), lang=lang))
     plain = DETECTOR.grade(an_item(title, lang=lang))
     if plain.category != "death":

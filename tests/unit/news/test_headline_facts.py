@@ -104,7 +104,7 @@ def test_a_year_before_this_one_is_old_unless_it_is_a_birth_or_a_comparison() ->
         folded = fold(title)
         return facts.old_year(folded.split(), MATCHERS["en"].hits(folded), 2026)
 
-    assert old("The 1998 Velden ferry disaster") == 1998  # noqa: PLR2004 - the year told
+    assert old("The 1998 Velden ferry disaster") == 1998
     assert old("Worst ferry disaster since 1998") is None
     assert old("Gunman born in 1991 named") is None
     assert old("The 2026 Velden ferry disaster") is None

@@ -1,0 +1,509 @@
+"""Every other command against a daemon's socket: what it asks for, what it prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from killswitch.cli.main import main
+from killswitch.flags import FlagDir
+from killswitch.store.engine import Store
+from killswitch.store.migrate import upgrade
+from tests.edge.fake_desk import FakeDesk, a_delivery, a_home, a_status, serving
+
+PNG = b"\x89PNG\r\n\x1a\nrest"
+
+
+@pytest.fixture
+def home():
+    with a_home() as made:
+        yield made
+
+
+@pytest.fixture
+def desk(home):
+    return FakeDesk(a_status(state_dir=str(home)))
+
+
+@pytest.fixture
+def ks(desk, home, capsys, monkeypatch):
+    """Run a command in this process: ``code, out, err``."""
+    monkeypatch.setenv("SUDO_USER", "lea")
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("killswitch.cli.paths.SYSTEM_CONFIG", Path("/nowhere"))
+
+    def run(*words):
+        code = main(["--state-dir", str(home), *words])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    with serving(desk, home):
+        yield run
+
+
+def a_store(home):
+    made = Store(f"sqlite:///{home / 'killswitch.db'}")
+    upgrade(made)
+    made.close()
+
+
+# ---- queue ------------------------------------------------------------------------------------
+
+
+def test_the_queue_is_listed_page_by_page(ks, desk):
+    desk.deliveries = [a_delivery(id=f"d{number}") for number in range(1200)]
+    code, out, _ = ks("queue", "--json")
+    assert code == 0
+    assert [row["id"] for row in json.loads(out)] == [f"d{number}" for number in range(1200)]
+
+
+def test_the_list_for_people_is_short_and_says_so(ks, desk):
+    desk.deliveries = [a_delivery(id=f"d{number}") for number in range(300)]
+    _, out, _ = ks("queue")
+    assert "only the first 200" in out
+    assert "d199" in out
+    assert "d200" not in out
+
+
+def test_the_list_shows_reason_decision_and_clash(ks, desk):
+    desk.deliveries = [a_delivery(clash=["lake"], decision="skip")]
+    _, out, _ = ks("queue", "list")
+    assert 'held (pause) -> skip CLASH "lake"' in out
+
+
+def test_filters_travel(ks, desk):
+    ks("queue", "--state", "held", "--state", "uncertain", "--tag", "promo", "--clash", "--week")
+    chosen = desk.asked("queue_list")[0]["chosen"]
+    assert chosen.states == ("held", "uncertain")
+    assert (chosen.tag, chosen.clash) == ("promo", True)
+    assert chosen.until is not None
+
+
+def test_a_post_is_added_with_all_it_has(ks, desk, home):
+    (home / "sea.PNG").write_bytes(PNG)
+    code, out, _ = ks(
+        "queue", "add", "Vive l'été !", "--at", "+2h", "--channel", "web", "--channel", "insta",
+        "--tag", "summer", "--media", "sea.PNG", "--alt", "the sea", "--link", "https://x.example",
+        "--expires", "+3d", "--key", "k1",
+    )  # fmt: skip
+    assert code == 0
+    assert "d0 d1" in out
+    post = desk.asked("queue_add")[0]["post"]
+    assert (post.text, post.at, post.channels) == ("Vive l'été !", "+2h", ("web", "insta"))
+    assert (post.tags, post.link, post.expires, post.key) == (
+        ("summer",), "https://x.example", "+3d", "k1"
+    )  # fmt: skip
+    (media,) = post.media
+    assert media.alt == "the sea"
+    assert (home / "media" / media.path).read_bytes() == PNG
+
+
+def test_a_picture_that_lies_in_the_media_folder_is_only_named(ks, desk, home):
+    (home / "media" / "june").mkdir(parents=True)
+    (home / "media" / "june" / "a.png").write_bytes(PNG)
+    ks("queue", "add", "x", "--at", "now", "--channel", "web", "--media", "media/june/a.png")
+    assert desk.asked("queue_add")[0]["post"].media[0].path == "june/a.png"
+
+
+@pytest.mark.parametrize("words", [["--media", "missing.png"], ["--alt", "words for nothing"]])
+def test_a_post_with_wrong_media_is_refused(ks, desk, words):
+    code, _, err = ks("queue", "add", "x", "--at", "now", "--channel", "web", *words)
+    assert code == 2
+    assert err.startswith("killswitch: ")
+    assert desk.asked("queue_add") == []
+
+
+def test_a_refusal_of_the_daemon_keeps_its_exit_code(ks):
+    code, out, _ = ks("queue", "add", "x", "--at", "now", "--channel", "nowhere", "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["code"] == "unknown_channel"
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["move", "d1", "d2", "--at", "+2h"], "move"),
+        (["edit", "d1", "--text", "new", "--new-tag", "a"], "edit"),
+        (["cancel", "d1"], "cancel"),
+        (["hold", "d1"], "hold"),
+        (["release", "d1", "--reason", "fine"], "release"),
+        (["skip", "--tag", "promo"], "skip"),
+        (["keep", "--clash"], "keep"),
+        (["confirm", "d1"], "confirm"),
+        (["resolve", "d1", "--sent"], "resolve"),
+        (["resolve", "d1", "--not-sent"], "resolve"),
+    ],
+)
+def test_every_verb_says_what_it_means(ks, desk, words, verb):
+    code, _, _ = ks("queue", *words)
+    assert code == 0
+    act = desk.asked("queue_act")[0]["act"]
+    assert act.verb == verb
+    assert bool(act.ids) != (act.chosen is not None)
+    assert act.sent == ({"--sent": True, "--not-sent": False}.get(words[-1]))
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_the_second_person_has_commands_of_their_own(ks, desk, command):
+    assert ks(command, "d1")[0] == 0
+    assert desk.asked("queue_act")[0]["act"].verb == command
+
+
+@pytest.mark.parametrize("words", [["skip"], ["skip", "d1", "--tag", "x"], ["resolve", "d1"]])
+def test_a_verb_needs_either_ids_or_a_filter(ks, desk, words):
+    assert ks("queue", *words)[0] == 2
+    assert desk.asked("queue_act") == []
+
+
+def test_what_was_refused_is_told_and_is_exit_five(ks, desk):
+    refused = {"id": "d1", "code": "gap", "message": "too near", "hint": "later"}
+    desk.queue_act = lambda act, caller: {"done": [], "refused": [refused]}
+    code, _, err = ks("queue", "release", "d1")
+    assert code == 5
+    assert "d1: too near (later)" in err
+
+
+def test_a_post_is_shown_with_its_history(ks, desk):
+    desk.deliveries = [a_delivery(clash=["lake"])]
+    code, out, _ = ks("queue", "show", "d1")
+    assert code == 0
+    assert "Held by   pause c1" in out
+    assert ks("queue", "show", "../x?y=1")[0] == 5
+    assert desk.asked("queue_show")[-1]["ref"] != ""
+
+
+# ---- files ------------------------------------------------------------------------------------
+
+
+def a_csv(home, *lines, name="june.csv"):
+    path = home / name
+    path.write_text("\n".join(["due,channel,text,media,key", *lines]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_a_file_is_imported_in_chunks(ks, desk, home):
+    lines = [f"2026-07-01T12:00,web,post {number},,k{number}" for number in range(1201)]
+    code, out, _ = ks("queue", "import", a_csv(home, *lines))
+    assert code == 0
+    assert out.startswith("1201 added")
+    assert [len(said["rows"]) for said in desk.asked("import_rows")] == [500, 500, 201]
+    assert [row.line for row in desk.asked("import_rows")[1]["rows"]][:2] == [502, 503]
+    assert desk.asked("import_commit") == [{"batch": "b1", "dry_run": False}]
+
+
+def test_long_texts_make_shorter_chunks(ks, desk, home):
+    lines = [f"now,web,{'x' * 5000},,k{number}" for number in range(300)]
+    assert ks("queue", "import", a_csv(home, *lines))[0] == 0
+    assert len(desk.asked("import_rows")) > 1
+
+
+def test_a_dry_run_commits_nothing(ks, desk, home):
+    code, out, _ = ks("queue", "import", a_csv(home, "now,web,x,,"), "--dry-run", "--json")
+    assert code == 0
+    assert json.loads(out) == {"added": 1, "same": 0, "dry_run": True}
+    assert desk.asked("import_commit")[0]["dry_run"] is True
+
+
+def test_every_bad_line_is_listed_and_nothing_is_in(ks, desk, home):
+    path = a_csv(
+        home,
+        "now,web,fine,,",
+        "now,,no channel,,",
+        "now,nowhere,unknown,,",
+        "now,web,=1+1,,",
+        "now,web,x,../../etc/passwd,",
+        "now,web,x,missing.png,",
+    )
+    code, _, err = ks("queue", "import", path)
+    assert code == 2
+    lines = [line for line in err.splitlines() if line.startswith(f"{path}:")]
+    assert [line.removeprefix(f"{path}:").split(":")[0] for line in lines] == list("34567")
+    assert "5 bad lines; nothing was imported" in err
+    assert desk.asked("import_commit") == []
+    assert desk.asked("import_drop") == [{"batch": "b1"}]
+
+
+def test_bad_lines_with_json_are_one_document(ks, home):
+    code, out, _ = ks("queue", "import", a_csv(home, "now,nowhere,x,,"), "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["bad"] == [
+        {"line": 2, "message": "there is no channel nowhere"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfed\x00", b"PK\x03\x04", b"due,channel,text\n", "é".encode("latin-1")]
+)
+def test_a_file_that_is_none_is_refused_before_anything_is_asked(ks, desk, home, data):
+    (home / "x.csv").write_bytes(data)
+    assert ks("queue", "import", str(home / "x.csv"))[0] == 2
+    assert desk.asked("import_open") == []
+
+
+def test_a_missing_file_is_refused(ks):
+    code, _, err = ks("queue", "import", "missing.csv")
+    assert code == 2
+    assert "missing.csv" in err
+
+
+def test_an_import_that_breaks_off_is_dropped(ks, desk, home):
+    def broken(*_args, **_more):
+        raise ZeroDivisionError
+
+    desk.import_rows = broken
+    assert ks("queue", "import", a_csv(home, "now,web,x,,"))[0] == 1
+    assert desk.asked("import_drop") == [{"batch": "b1"}]
+
+
+def test_pictures_of_a_file_are_brought_from_its_folder(ks, desk, home):
+    (home / "june").mkdir()
+    (home / "june" / "a.png").write_bytes(PNG)
+    path = a_csv(home / "june", "now,web,x,a.png,")
+    assert ks("queue", "import", path)[0] == 0
+    (row,) = desk.asked("import_rows")[0]["rows"]
+    assert (home / "media" / row.post.media[0].path).read_bytes() == PNG
+
+
+def test_an_export_can_be_imported_again(ks, desk, home):
+    desk.deliveries = [
+        a_delivery(text="=1+1", media=[{"path": "a.png", "alt": "sea"}], link="https://x.example"),
+        a_delivery(id="d2", channel="insta", text="=1+1"),
+        a_delivery(id="d3", post="p3", text='of two\nlines, with "quotes"', key="-k3"),
+    ]
+    _, out, _ = ks("queue", "export", "--format", "csv")
+    assert "'=1+1" in out
+    (home / "media").mkdir()
+    (home / "media" / "a.png").write_bytes(PNG)
+    (home / "media" / "out.csv").write_text(out)
+    assert ks("queue", "import", "media/out.csv")[0] == 0
+    first, second = desk.asked("import_rows")[0]["rows"]
+    assert (first.post.text, first.post.channels) == ("=1+1", ("web", "insta"))
+    assert first.post.media[0].path == "a.png"
+    assert (second.post.text, second.post.key) == ('of two\nlines, with "quotes"', "-k3")
+
+
+def test_the_page_marks_clashes_escapes_and_loads_nothing(ks, desk, home):
+    evil = '<script>alert(1)</script> Razor-sharp "quotes" & co'
+    (home / "media").mkdir()
+    (home / "media" / "a.png").write_bytes(PNG)
+    (home / "secret.png").write_bytes(PNG + b"secret")
+    desk.deliveries = [
+        a_delivery(id="calm"),
+        a_delivery(
+            id="clashing",
+            text=evil,
+            clash=["razor-sharp"],
+            link="javascript:alert(1)",
+            tags=["<b>"],
+            author="<i>",
+            media=[{"path": "a.png", "alt": "<u>"}, {"path": "../secret.png", "alt": ""}],
+        ),
+    ]
+    code, out, _ = ks("queue", "export", "--format", "html")
+    assert code == 0
+    assert desk.asked("queue_list")[0]["chosen"].states == ("held",)
+    assert "<script" not in out
+    assert "javascript:" not in out.replace("<p>javascript:alert(1)</p>", "")
+    for tag in ("<b>", "<i>", "<u>"):
+        assert tag not in out
+    assert "<mark>Razor-sharp</mark>" in out
+    assert out.index("clashing") < out.index("calm")
+    assert out.count("data:image/png;base64,") == 1
+    assert "default-src &#x27;none&#x27;" in out
+
+
+# ---- looking ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "called", "shown"),
+    [
+        (["feeds"], "feeds", "Le Lac"),
+        (["feeds", "check"], "look", "Le Lac"),
+        (["channels"], "channels", "webhook"),
+        (["channels", "check"], "channels_check", "ok"),
+        (["incidents"], "incidents", "Knife attack"),
+        (["incidents", "show", "last"], "incident", "63 headlines/h"),
+        (["incidents", "report", "last"], "incident", "# Knife attack in Annecy"),
+        (["incidents", "report", "last", "--format", "html"], "incident", "<h1>Knife attack"),
+        (["whose", "d1"], "whose", "OURS"),
+        (["notify", "test"], "notify_test", "accepted"),
+        (["audit"], "audit", "pause"),
+        (["audit", "verify"], "audit_verify", "WHOLE"),
+        (["config", "reload"], "reload", "queue.lead"),
+        (["card"], "status", "touch"),
+    ],
+)
+def test_every_look_asks_and_shows(ks, desk, words, called, shown):
+    code, out, _ = ks(*words)
+    assert code == 0
+    assert desk.asked(called)
+    assert shown in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["feeds"], ["channels"], ["incidents"], ["incidents", "show", "i1"], ["whose", "d1"],
+        ["notify", "test"], ["audit"], ["audit", "verify"], ["config", "reload"], ["card"],
+        ["triage"], ["queue"], ["queue", "export"], ["completion", "bash"], ["status"], ["doctor"],
+    ],
+)  # fmt: skip
+def test_with_json_there_is_one_document_and_nothing_else(ks, words):
+    _, out, _ = ks(*words, "--json")
+    assert out.count("\n") == 1
+    json.loads(out)
+
+
+def test_what_is_not_ours_is_exit_one(ks):
+    assert ks("whose", "https://elsewhere.example/1")[0] == 1
+
+
+def test_a_broken_chain_is_exit_one(ks, desk):
+    broken = {"ok": False, "rows": 9, "broken_at": 5, "why": "hash"}
+    desk.audit_verify = lambda: broken
+    code, out, _ = ks("audit", "verify")
+    assert code == 1
+    assert "BROKEN at row 5" in out
+
+
+def test_an_address_that_takes_nothing_is_exit_one(ks, desk):
+    telling = {"address": "ntfy://…", "accepted": False, "problem": "refused"}
+    desk.notify_test = lambda caller: {"tellings": [telling]}
+    code, out, _ = ks("notify", "test")
+    assert code == 1
+    assert "FAILED" in out
+
+
+def test_a_feed_that_did_not_answer_is_exit_one(ks, desk):
+    desk.look = lambda caller: {"feeds": 1, "failed": ["lelac"]}
+    assert ks("feeds", "check")[0] == 1
+
+
+def test_the_doctor_finds_what_is_wrong(ks, home):
+    code, out, _ = ks("doctor")
+    assert code == 0 or "NOT OK" in out
+    (home / "pause.d").rmdir()
+    code, out, _ = ks("doctor")
+    assert code == 1
+    assert "NOT OK  pause.d" in out
+
+
+def test_a_drill_pauses_measures_and_leaves_the_resume_to_a_human(ks, desk):
+    desk.doc = a_status(who={"acked_by": "lea", "acked_at": None}, state_dir=desk.doc["state_dir"])
+    code, out, _ = ks("drill", "--yes", "--wait", "1s")
+    assert code == 0
+    assert "answered" in out
+    assert desk.asked("pause")[0]["reason"].startswith("DRILL")
+    assert desk.asked("resume") == []
+
+
+def test_a_drill_in_a_real_pause_is_refused(ks, desk):
+    desk.doc = a_status(state="paused")
+    assert ks("drill", "--yes")[0] == 5
+    assert desk.asked("pause") == []
+
+
+def test_a_drill_asks_first(ks, desk):
+    assert ks("drill")[0] == 2
+    assert desk.asked("pause") == []
+
+
+# ---- feeds of a reader ------------------------------------------------------------------------
+
+OPML = """<opml version="2.0"><body><outline text="News">
+<outline type="rss" text="Le &quot;Lac&quot;" xmlUrl="https://lac.example/rss"/>
+<outline type="rss" title="Le &quot;Lac&quot;" xmlUrl="https://lac.example/two"/>
+<outline type="rss" text="again" xmlUrl="https://lac.example/rss"/>
+<outline type="rss" text="file" xmlUrl="file:///etc/passwd"/>
+</outline></body></opml>"""
+
+
+def test_subscriptions_become_tables(ks, home):
+    import tomllib
+
+    (home / "reader.opml").write_text(OPML)
+    code, out, _ = ks("feeds", "import", "reader.opml")
+    assert code == 0
+    assert tomllib.loads(out)["feeds"] == [
+        {"name": 'Le "Lac"', "url": "https://lac.example/rss"},
+        {"name": 'Le "Lac" 2', "url": "https://lac.example/two"},
+    ]
+
+
+def test_written_subscriptions_are_off_and_only_once(ks, home):
+    import tomllib
+
+    (home / "reader.opml").write_text(OPML)
+    config = home / "killswitch.toml"
+    config.write_text('mode = "live"\n')
+    words = ("--config", str(config), "feeds", "import", "reader.opml", "--write")
+    assert "2 feeds were appended" in ks(*words)[1]
+    assert "0 feeds were appended" in ks(*words)[1]
+    assert tomllib.loads(config.read_text()) == {"mode": "live"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<html></html>",
+        "<opml><body/></opml>",
+        "<opml><outline xmlUrl='https://x.example'",
+        '<!DOCTYPE opml [<!ENTITY a "b">]><opml><outline text="&a;" xmlUrl="https://x.example"/></opml>',
+        '<!DOCTYPE opml [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>',
+        "<opml>" + "<outline>" * 200 + "</opml>",
+    ],
+)
+def test_a_file_that_is_no_opml_is_refused(ks, home, text):
+    (home / "x.opml").write_text(text)
+    code, _, err = ks("feeds", "import", "x.opml")
+    assert code == 2
+    assert "nothing was imported" in err
+
+
+# ---- upkeep -----------------------------------------------------------------------------------
+
+
+def test_a_backup_is_asked_of_the_daemon_with_a_whole_path(ks, desk, home):
+    assert ks("backup", "copy.db")[0] == 0
+    assert desk.asked("backup") == [{"to": str(home / "copy.db")}]
+
+
+def test_a_backup_without_a_daemon_and_its_way_back(home, capsys, monkeypatch):
+    a_store(home)
+    words = ["--state-dir", str(home)]
+    assert main([*words, "backup", str(home / "copy.db")]) == 0
+    assert main([*words, "restore", str(home / "copy.db")]) == 2
+    assert main([*words, "restore", str(home / "copy.db"), "--yes"]) == 0
+    assert "PAUSED" in capsys.readouterr().out
+    assert "restored" in FlagDir(home).look().entries[0].note
+    assert (home / "killswitch.db").exists()
+
+
+@pytest.mark.parametrize("data", [None, b"", b"nonsense" * 100])
+def test_a_restore_of_something_else_changes_nothing(home, capsys, data):
+    a_store(home)
+    before = (home / "killswitch.db").read_bytes()
+    if data is not None:
+        (home / "copy.db").write_bytes(data)
+    assert main(["--state-dir", str(home), "restore", str(home / "copy.db"), "--yes"]) in {1, 2}
+    assert (home / "killswitch.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["mode = ", 'mode = "x"', "nope = 1", ""])
+def test_a_bad_configuration_is_exit_78(home, capsys, text):
+    config = home / "bad.toml"
+    config.write_text(text)
+    for words in (["config", "check"], ["run", "--check"]):
+        assert main(["--config", str(config), "--state-dir", str(home), *words]) == 78
+    assert "killswitch: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_completion_is_written(ks, shell):
+    code, out, _ = ks("completion", shell)
+    assert code == 0
+    assert "killswitch" in out

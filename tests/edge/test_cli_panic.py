@@ -1,0 +1,345 @@
+"""Status, pause, ack and resume as processes, with the daemon up, hung and gone."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from killswitch.control.server import bind_socket
+from killswitch.flags import FlagDir
+from killswitch.store.engine import Store
+from killswitch.store.migrate import upgrade
+from tests.edge.fake_desk import AT, FakeDesk, a_cause, a_home, a_status, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home():
+    with a_home() as made:
+        yield made
+
+
+@pytest.fixture
+def desk(home):
+    return FakeDesk(a_status(state_dir=str(home)))
+
+
+def run(home, *words, env=None, stdin=subprocess.DEVNULL):
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
+    given = {**inherited, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **(env or {})}
+    found = subprocess.run(
+        [sys.executable, "-m", "killswitch", "--state-dir", str(home), *words],
+        env=given,
+        cwd=home if home.exists() else home.parent,
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=28,
+        check=False,
+    )
+    assert "Traceback" not in found.stderr
+    return found
+
+
+def a_store(home):
+    made = Store(f"sqlite:///{home / 'killswitch.db'}")
+    upgrade(made)
+    made.close()
+
+
+@contextlib.contextmanager
+def a_hung_daemon(home):
+    """Hold the lock and listen, and never answer: a stopped process looks like that."""
+    fd = os.open(home / "daemon.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    with contextlib.closing(bind_socket(home / "control.sock")):
+        yield
+    os.close(fd)
+
+
+def test_running_is_exit_zero_and_paused_is_three(home, desk):
+    with serving(desk, home):
+        assert run(home, "status").returncode == 0
+        desk.doc = a_status(state="paused", causes=[a_cause()])
+        assert run(home, "status").returncode == 3
+
+
+def test_status_prints_the_document_as_it_came(home, desk):
+    with serving(desk, home):
+        found = run(home, "status", "--json")
+    assert json.loads(found.stdout) == desk.doc
+    assert found.stderr == ""
+
+
+def test_without_a_daemon_status_says_what_the_flags_say(home):
+    FlagDir(home).write("attack", "k1", "lea")
+    found = run(home, "status", "--json")
+    doc = json.loads(found.stdout)
+    assert found.returncode == 4
+    assert (doc["state"], doc["sealed"]) == ("unreachable", False)
+    assert doc["flags"] == [{"name": "pause-k1", "key": "k1", "note": "attack"}]
+    assert doc["state_dir"] == str(home)
+
+
+def test_a_pause_over_the_socket_is_sealed(home, desk):
+    with serving(desk, home):
+        found = run(home, "pause", "attack", "in", "Annecy", "--json")
+    doc = json.loads(found.stdout)
+    assert found.returncode == 0
+    assert (doc["accepted"], doc["via"], doc["sealed"]) == (True, "socket", True)
+    assert doc["state_dir"] == str(home)
+    assert desk.asked("pause")[0]["reason"] == "attack in Annecy"
+    assert FlagDir(home).is_clear()
+
+
+def test_a_pause_tells_accepted_then_sealed_and_where(home, desk):
+    desk.seal_doc = {
+        "accepted": True,
+        "via": "socket",
+        "sealed": True,
+        "sealed_at": AT,
+        "version": 4,
+        "on_wire": [],
+        "uncertain": [{"id": "d9", "channel": "X", "text": "Razor-sharp"}],
+        "state_dir": str(home),
+    }
+    with serving(desk, home):
+        lines = run(home, "pause", "attack").stdout.splitlines()
+    assert lines[0].startswith("STOPPING, recorded by the daemon")
+    assert str(home) in lines[1]
+    assert lines[2].startswith("SEALED: nothing leaves since")
+    assert lines[3] == 'Check this  may have gone out: X "Razor-sharp" (d9)'
+
+
+def test_no_wait_ends_when_it_is_accepted(home, desk):
+    with serving(desk, home):
+        found = run(home, "pause", "--no-wait", "--json")
+    assert found.returncode == 0
+    assert json.loads(found.stdout)["sealed"] is None
+    assert desk.asked("seal") == []
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("4h", 14_400.0), ("soon", None)])
+def test_a_reminder_never_stands_in_the_way(home, desk, text, seconds):
+    with serving(desk, home):
+        found = run(home, "pause", "--review", text, "--no-wait")
+    assert found.returncode == 0
+    assert desk.asked("pause")[0]["review_s"] == seconds
+
+
+def test_a_reason_of_any_kind_is_taken(home, desk):
+    with serving(desk, home):
+        found = run(home, "pause", "a\x1b[31m\n" + "x" * 5000, "--no-wait")
+    assert found.returncode == 0
+    reason = desk.asked("pause")[0]["reason"]
+    assert len(reason) == 2000
+    assert reason.isprintable()
+
+
+def test_a_pause_with_a_hung_daemon_goes_by_the_flag_and_is_sealed(home):
+    a_store(home)
+    with a_hung_daemon(home):
+        found = run(home, "pause", "attack", "--json")
+    doc = json.loads(found.stdout)
+    assert found.returncode == 0
+    assert (doc["via"], doc["sealed"]) == ("flag", True)
+    assert "did not answer" in found.stderr
+    assert FlagDir(home).look().entries[0].note == "attack"
+
+
+def test_a_pause_without_a_daemon_is_sealed(home):
+    a_store(home)
+    (home / "daemon.lock").touch()
+    found = run(home, "pause", "attack")
+    assert found.returncode == 0
+    assert "SEALED" in found.stdout
+    assert str(home) in found.stdout
+
+
+def test_a_pause_without_a_readable_store_is_recorded_and_not_proven(home):
+    found = run(home, "pause", "attack", "--json")
+    assert found.returncode == 6
+    doc = json.loads(found.stdout)
+    assert (doc["accepted"], doc["sealed"]) == (True, False)
+    assert not FlagDir(home).is_clear()
+
+
+def test_a_daemon_that_falls_silent_after_accepting_is_proven_by_the_store(home, desk):
+    a_store(home)
+    (home / "daemon.lock").touch()
+    with serving(desk, home) as server:
+
+        def stops(*_args, **_more):
+            server._server.should_exit = True
+            server._server.force_exit = True
+            return {"sealed": False}
+
+        desk.seal = stops
+        found = run(home, "pause", "attack", "--json")
+    doc = json.loads(found.stdout)
+    assert (doc["via"], doc["sealed"], found.returncode) == ("socket", True, 0)
+    assert FlagDir(home).is_clear()
+
+
+def test_a_daemon_that_refuses_a_pause_is_passed_by(home, desk):
+    desk.pause = lambda *_args, **_more: 1 / 0
+    a_store(home)
+    (home / "daemon.lock").touch()
+    with serving(desk, home):
+        found = run(home, "pause", "attack", "--json")
+    assert json.loads(found.stdout)["via"] == "flag"
+    assert found.returncode == 0
+
+
+def test_no_state_directory_is_not_paused_and_none_is_made(home):
+    found = run(home / "missing", "pause", "attack")
+    assert found.returncode == 1
+    assert found.stderr.startswith("killswitch: NOT PAUSED")
+    assert str(home / "missing" / "pause.d") in found.stderr
+    assert not (home / "missing").exists()
+
+
+def test_not_paused_with_json_is_a_document(home):
+    found = run(home / "missing", "pause", "--json")
+    assert json.loads(found.stdout)["error"]["code"] == "not_paused"
+
+
+def test_a_broken_configuration_is_told_and_stops_no_pause(home, desk):
+    (home / "broken.toml").write_text("state_dir = ")
+    with serving(desk, home):
+        found = run(home, "--config", str(home / "broken.toml"), "pause", "attack")
+    assert found.returncode == 0
+    assert "broken.toml was passed over" in found.stderr
+
+
+def test_an_unwritable_standard_output_changes_no_exit_code(home, desk):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with serving(desk, home):
+        found = subprocess.run(
+            [sys.executable, "-m", "killswitch", "--state-dir", str(home), "pause", "x"],
+            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=28,
+            check=False,
+        )
+    os.close(writing)
+    assert found.returncode == 0
+    assert desk.asked("pause")
+
+
+def test_an_environment_without_signs_beyond_ascii_is_no_obstacle(home, desk):
+    desk.doc = a_status(state="paused", causes=[a_cause(reason="Drame à l'école 🖤")])
+    with serving(desk, home):
+        found = run(home, "status", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
+    assert found.returncode == 3
+    assert "Drame" in found.stdout
+
+
+def test_ack_says_who_took_it(home, desk):
+    with serving(desk, home):
+        found = run(home, "ack", "--as", "lea", "--json")
+    assert found.returncode == 0
+    assert json.loads(found.stdout)["acked_by"].startswith("lea")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--reason", "over"], 2),
+        (["--reason", "over", "--yes"], 2),
+        (["--seen", "3", "--yes"], 2),
+        (["--reason", "over", "--seen", "2", "--yes"], 5),
+        (["--reason", "over", "--seen", "3", "--yes"], 0),
+    ],
+)
+def test_a_resume_without_a_terminal_needs_yes_and_what_was_seen(home, desk, words, code):
+    desk.preview = {"causes": [a_cause()]}
+    with serving(desk, home):
+        found = run(home, "resume", *words, env={"SUDO_USER": "lea"})
+    assert found.returncode == code
+    assert len(desk.asked("resume")) == (1 if code in {0, 5} else 0)
+
+
+def test_a_resume_of_nothing_is_done(home, desk):
+    with serving(desk, home):
+        found = run(home, "resume", "--reason", "over", "--seen", "3", "--yes", "--json")
+    assert found.returncode == 0
+    assert json.loads(found.stdout)["closed"] == []
+    assert desk.asked("resume") == []
+
+
+def test_without_a_daemon_a_resume_is_unreachable(home):
+    found = run(home, "resume", "--reason", "over", "--seen", "3", "--yes", "--json")
+    assert found.returncode == 4
+    assert json.loads(found.stdout)["error"]["code"] == "unreachable"
+
+
+def on_a_terminal(home, typed, *words):
+    """Run a command on a pseudo-terminal and type something."""
+    import pty
+
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "killswitch", "--state-dir", str(home), *words],
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "SUDO_USER": "lea"},
+        stdin=side,
+        stdout=side,
+        stderr=side,
+    )
+    os.close(side)
+    os.write(main, typed.encode())
+    shown = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(main, 65536):
+            shown += chunk
+    os.close(main)
+    return process.wait(20), shown.decode()
+
+
+@pytest.mark.parametrize(("typed", "done"), [("resume\n", True), ("yes\n", False), ("\n", False)])
+def test_a_resume_on_a_terminal_shows_and_asks(home, desk, typed, done):
+    post = {"id": "d1", "channel": "web", "text": "Razor", "due": AT, "state": "held"}
+    undecided = {**post, "reason": "pause", "decision": None, "clash": ["razor"]}
+    desk.preview = {"causes": [a_cause()], "undecided": [undecided]}
+    with serving(desk, home):
+        code, shown = on_a_terminal(home, typed, "resume", "--reason", "over")
+    assert "Knife attack in Annecy" in shown
+    assert 'CLASH: "razor"' in shown
+    assert bool(desk.asked("resume")) is done
+    assert code == (0 if done else 1)
+
+
+def test_a_triage_on_a_terminal_records_each_answer(home, desk):
+    desk.deliveries = [
+        {
+            "id": one,
+            "post": "p",
+            "key": None,
+            "channel": "web",
+            "state": "held",
+            "due": AT,
+            "text": "Razor",
+            "tags": [],
+            "reason": "pause",
+            "decision": None,
+            "clash": clash,
+        }
+        for one, clash in (("d1", []), ("d2", ["razor"]), ("d3", []))
+    ]
+    with serving(desk, home):
+        code, shown = on_a_terminal(home, "s\nnot today\nx\nk\nq\n", "triage")
+    acts = [said["act"] for said in desk.asked("queue_act")]
+    assert [(act.verb, act.ids) for act in acts] == [("skip", ("d2",)), ("keep", ("d1",))]
+    assert acts[0].reason == "not today"
+    assert "one letter, please" in shown
+    assert code == 0

@@ -11,8 +11,10 @@ from killswitch.cli.out import emit, ink_for
 from killswitch.cli.paths import Place
 from killswitch.cli.reach import reach
 from killswitch.cli.screen_status import status_text
+from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UnreachableError
 from killswitch.flags import FlagDir
+from killswitch.wire import z_time
 
 HELP = "what is the state, why, what comes next (exit 3: nothing leaves)"
 
@@ -43,6 +45,7 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
     look = FlagDir(place.state_dir).look()
     flags = [{"name": flag.name, "key": flag.key, "note": flag.note} for flag in look.entries]
     problem = look.problem or str(error)
+    since = z_time(SystemClock().now())
     return {
         "state": "unreachable",
         "mode": None,
@@ -50,7 +53,7 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
         "sealed_at": None,
         "version": None,
         "causes": [],
-        "inhibits": [{"kind": "unreachable", "reason": problem, "since": None}],
+        "inhibits": [{"kind": "unreachable", "reason": problem, "since": since}],
         "sight": None,
         "queue": None,
         "next_due": [],

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, FastAPI
 
 from killswitch import __version__
-from killswitch.control import problems, routes_pause, routes_queue, routes_upkeep
+from killswitch.control import problems, routes_pause, routes_queue, routes_upkeep, shapes
 from killswitch.control.admission import Admission
 from killswitch.control.peers import Roles
 from killswitch.control.protocol import Desk
@@ -67,4 +67,5 @@ def create_app(
     app.include_router(v1)
     app.add_middleware(Admission)
     problems.install(app, on_fault=on_fault)
+    shapes.complete(app.openapi())  # kept by the application and served as it is
     return app

@@ -132,11 +132,12 @@ def _follow(conn: Connection, first: int, *, start: int, head: Row[Any]) -> Verd
     count, expected = 0, first
     # Without its beginning, the first row that is looked at is believed about the one before it.
     previous = GENESIS if first == start else None
-    for row in conn.execute(statement.execution_options(yield_per=1000)):
-        why = _broken(row, previous, expected)
-        if why:
-            return Verdict(ok=False, rows=count, broken_at=row.seq, why=why)
-        count, previous, expected = count + 1, row.hash, row.seq + 1
+    with conn.execute(statement.execution_options(yield_per=1000)) as found:
+        for row in found:
+            why = _broken(row, previous, expected)
+            if why:
+                return Verdict(ok=False, rows=count, broken_at=row.seq, why=why)
+            count, previous, expected = count + 1, row.hash, row.seq + 1
     if expected != head.seq + 1 or previous not in {head.hash, None}:
         return Verdict(ok=False, rows=count, broken_at=expected, why="the newest rows are missing")
     return Verdict(ok=True, rows=count)

@@ -22,7 +22,7 @@ def collect(encoding, *chunks, caps=CAPS):
 
 @given(st.binary(max_size=2000), st.binary(max_size=2000), st.integers(1, 50))
 def test_gzip_members_come_back_whole_in_any_cutting(first, second, step):
-    packed = gzip.compress(first) + gzip.compress(second)
+    packed = gzip.compress(first, mtime=0) + gzip.compress(second, mtime=0)
     chunks = [packed[at : at + step] for at in range(0, len(packed), step)]
     assert collect("gzip", *chunks) == first + second
 
@@ -48,10 +48,10 @@ def test_an_encoding_that_was_not_asked_for_is_refused(encoding):
         (gzip.compress(bytes(300_000)), "too_big"),  # more than the cap
         (gzip.compress(bytes(150_000)), "too_big"),  # more than a hundredfold
         (os.urandom(11_000), "too_big"),  # more than the wire's cap
-        (gzip.compress(b"") * 70, "too_big"),  # too many members
+        (gzip.compress(b"", mtime=0) * 70, "too_big"),  # too many members
         (b"<rss/>", "bad_encoding"),
         (zlib.compress(b"<rss/>"), "bad_encoding"),
-        (gzip.compress(b"<rss/>" * 10)[:-9], "bad_encoding"),
+        (gzip.compress(b"<rss/>" * 10, mtime=0)[:-9], "bad_encoding"),
     ],
 )
 def test_a_bomb_or_a_broken_body_is_refused(packed, code):
@@ -69,11 +69,11 @@ def test_a_bomb_never_holds_more_than_its_cap():
 
 @pytest.mark.parametrize("padding", [b"\0" * 9, b"\x1f", b"trailing"])
 def test_padding_after_gzip_is_left_alone(padding):
-    assert collect("x-gzip", gzip.compress(b"<rss/>"), padding, b"") == b"<rss/>"
+    assert collect("x-gzip", gzip.compress(b"<rss/>", mtime=0), padding, b"") == b"<rss/>"
 
 
 def test_a_short_body_of_repeated_markup_may_shrink_more_than_a_hundredfold():
-    assert len(collect("gzip", gzip.compress(b"<a>" * 20_000))) == 60_000
+    assert len(collect("gzip", gzip.compress(b"<a>" * 20_000, mtime=0))) == 60_000
 
 
 def test_an_empty_body_is_empty_whatever_its_encoding():

@@ -1,0 +1,121 @@
+"""The chain of audit rows: what was changed, cut out or cut off behind our back shows."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from killswitch.errors import InvariantBroken
+from killswitch.store import audit
+from killswitch.store.audit import Entry
+from tests.store.made import MINUTE, NOW, latch_of, pause
+
+CHANGES = {
+    "edited": "UPDATE audit SET actor = 'nobody' WHERE seq = 3",
+    "edited first": "UPDATE audit SET data = '{}' WHERE seq = 1",
+    "edited newest": "UPDATE audit SET event = 'nothing' WHERE seq = 6",
+    "rehung": "UPDATE audit SET prev = (SELECT hash FROM audit WHERE seq = 1) WHERE seq = 4",
+    "removed": "DELETE FROM audit WHERE seq = 4",
+    "first removed": "DELETE FROM audit WHERE seq = 1",
+    "tail cut": "DELETE FROM audit WHERE seq > 4",
+    "all removed": "DELETE FROM audit",
+    "head back": "UPDATE audit_head SET seq = 5, hash = (SELECT hash FROM audit WHERE seq = 5)",
+    "head ahead": "UPDATE audit_head SET seq = 9",
+    "head removed": "DELETE FROM audit_head",
+}
+
+
+def fill(store, count=6, start=0):
+    with store.write() as conn:
+        entries = [Entry("test.done", f"s{n}", data={"n": n}) for n in range(count)]
+        audit.record(conn, *entries, now=NOW + start * MINUTE)
+
+
+def verdict(store, **args):
+    with store.read() as conn:
+        return audit.verify(conn, **args)
+
+
+def tamper(store, *statements):
+    """Change the trail as somebody with the file and no scruples would."""
+    with store.write() as conn:
+        if store.is_sqlite:
+            conn.exec_driver_sql("DROP TRIGGER audit_unchanged")
+            conn.exec_driver_sql("DROP TRIGGER audit_kept")
+        else:
+            conn.exec_driver_sql("ALTER TABLE audit DISABLE TRIGGER USER")
+        for statement in statements:
+            conn.exec_driver_sql(statement)
+        if not store.is_sqlite:
+            conn.exec_driver_sql("ALTER TABLE audit ENABLE TRIGGER USER")
+
+
+def test_a_new_chain_is_whole(store):
+    assert verdict(store) == audit.Verdict(ok=True, rows=0)
+    fill(store)
+    assert verdict(store) == audit.Verdict(ok=True, rows=6)
+
+
+def test_a_chain_of_many_transactions_is_whole_in_part_and_in_full(store):
+    for start in range(5):
+        fill(store, 3, start)
+    assert verdict(store).rows == 15
+    assert verdict(store, last=4) == audit.Verdict(ok=True, rows=4)
+    assert verdict(store, last=400).rows == 15
+
+
+@pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
+def test_every_change_behind_our_back_breaks_the_chain(store, statement):
+    fill(store)
+    tamper(store, statement)
+    found = verdict(store)
+    assert not found.ok
+    assert found.why
+
+
+@pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
+def test_a_broken_chain_stops_no_trip_and_verifies_again_after_its_restart(store, statement):
+    fill(store)
+    tamper(store, statement)
+    pause(store)
+    assert latch_of(store).paused
+    assert not verdict(store).ok
+    with store.write() as conn:
+        audit.restart(conn, actor="u1", why="seen", now=NOW)
+    fill(store, 3, start=1)
+    assert verdict(store) == audit.Verdict(ok=True, rows=4)
+    assert verdict(store, last=2).ok
+
+
+def test_a_change_after_a_restart_breaks_the_chain_again(store):
+    fill(store)
+    with store.write() as conn:
+        audit.restart(conn, actor="u1", why="seen", now=NOW)
+    fill(store)
+    tamper(store, "UPDATE audit SET actor = 'nobody' WHERE seq = 9")
+    assert verdict(store).broken_at == 9
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
+def test_the_database_refuses_to_change_the_trail(store, change):
+    fill(store)
+    with pytest.raises(InvariantBroken, match="append only"), store.write() as conn:
+        conn.exec_driver_sql(change)
+    assert verdict(store).ok
+
+
+def test_rows_are_listed_by_subject_page_and_time(store):
+    fill(store)
+    with store.read() as conn:
+        assert [row.seq for row in audit.rows(conn, after=2, limit=2)] == [3, 4]
+        (row,) = audit.rows(conn, subject="s4")
+        assert audit.data_of(row) == {"n": 4}
+        found = audit.between(conn, "test.done", start=NOW - MINUTE, end=NOW)
+        assert len(found) == 6
+        assert not audit.between(conn, "test.done", start=NOW + MINUTE, end=NOW + 2 * MINUTE)
+
+
+def test_nothing_is_recorded_for_no_entries(store):
+    with store.write() as conn:
+        audit.record(conn, now=NOW)
+        assert conn.execute(sa.text("SELECT count(*) FROM audit")).scalar() == 0

@@ -7,9 +7,11 @@ nor a swapped symlink leads out; a device or a FIFO is refused before it is read
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from killswitch.errors import UsageError
@@ -17,6 +19,9 @@ from killswitch.errors import UsageError
 # The largest file any of the networks takes is below this; more would only fill the disk.
 MAX_BYTES = 512 * 1024 * 1024
 _CHUNK = 1024 * 1024
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: a FIFO would make the open wait for a writer.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def fingerprint(root: Path, relative: str) -> str:
@@ -30,40 +35,50 @@ def fingerprint(root: Path, relative: str) -> str:
     Raises:
         UsageError: The path leaves the folder, or is no plain readable file.
     """
-    number = _open(root, relative)
     try:
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
-            raise _refused(relative, "it is no plain file")
-        if found.st_size > MAX_BYTES:
+        with _opened(root, relative) as number:
+            return _hash(number, relative)
+    except (OSError, ValueError) as error:
+        # ValueError: a name that no file system can hold (a NUL, a lone surrogate).
+        why = getattr(error, "strerror", None) or "no file can be called so"
+        raise _refused(relative, why) from error
+
+
+def is_whole(root: Path, files: Iterable[tuple[str, str]]) -> bool:
+    """Say whether files (path below ``root``, SHA-256 in hex) still are what they were."""
+    try:
+        return all(fingerprint(root, path) == digest for path, digest in files)
+    except UsageError:
+        return False
+
+
+def _hash(number: int, relative: str) -> str:
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode):
+        raise _refused(relative, "it is no plain file")
+    digest, left = hashlib.sha256(), MAX_BYTES
+    while chunk := os.read(number, _CHUNK):
+        left -= len(chunk)
+        if left < 0:
             raise _refused(relative, f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
-        digest = hashlib.sha256()
-        while chunk := os.read(number, _CHUNK):
-            digest.update(chunk)
-        return digest.hexdigest()
-    finally:
-        os.close(number)
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
-def _open(root: Path, relative: str) -> int:
+@contextlib.contextmanager
+def _opened(root: Path, relative: str) -> Iterator[int]:
     parts = relative.split("/")
-    if not relative or "\0" in relative or any(part in {"", ".", ".."} for part in parts):
+    if any(part in {"", ".", ".."} for part in parts):
         raise _refused(relative, "it leaves the media folder")
-    folder = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
+    with contextlib.ExitStack() as open_ones:
         at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        open_ones.callback(os.close, at)
         for part in parts[:-1]:
-            at, before = os.open(part, folder, dir_fd=at), at
-            os.close(before)
-        try:
-            # O_NONBLOCK: a FIFO would make the open wait for a writer.
-            return os.open(
-                parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at
-            )
-        finally:
-            os.close(at)
-    except OSError as error:
-        raise _refused(relative, error.strerror or "it can't be opened") from error
+            at = os.open(part, _FOLDER, dir_fd=at)
+            open_ones.callback(os.close, at)
+        at = os.open(parts[-1], _FILE, dir_fd=at)
+        open_ones.callback(os.close, at)
+        yield at
 
 
 def _refused(relative: str, why: str) -> UsageError:

@@ -92,6 +92,11 @@ class Caller:
     request_key: str | None = None
 
     @property
+    def name(self) -> str:
+        """Who it is, however that was said: what "another person" is judged by."""
+        return self.said_name or self.login
+
+    @property
     def person(self) -> str:
         """The name under which the act is recorded; ``"lea (said by root)"`` when it was said."""
         return f"{self.said_name} (said by {self.login})" if self.said_name else self.login

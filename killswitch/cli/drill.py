@@ -8,14 +8,13 @@ resume to a human, as ever.
 from __future__ import annotations
 
 import argparse
-import os
 import threading
 from datetime import timedelta
 from typing import Any
 
 from killswitch.cli.out import ask, document, on_terminal, plain, say
 from killswitch.cli.panic import Panic, Press
-from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name, status_or_none
+from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name, status_or_none, who_am_i
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, RefusedError, UnreachableError, UsageError
 from killswitch.queue.durations import format_duration, parse_duration
@@ -43,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     clock = SystemClock()
     began_s = clock.monotonic_s()
     panic = Panic(place=found.place, clock=clock)
-    by = os.environ.get("USER") or f"uid {os.geteuid()}"
-    doc = panic.press(Press(reason=REASON, key=new_key(), by=by, said=said_name(args)))
+    said = said_name(args)
+    doc = panic.press(Press(reason=REASON, key=new_key(), by=who_am_i(said), said=said))
     accepted_s = clock.monotonic_s() - began_s
     doc = panic.seal(doc)
     sealed_s = clock.monotonic_s() - began_s if doc["sealed"] else None

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import pwd
 import sys
 from typing import Any
 
 from killswitch.cli.out import Ink, Times, document, head, ink_for, plain, say, warn
 from killswitch.cli.panic import Panic, Press
-from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name
+from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name, who_am_i
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UsageError
 from killswitch.queue.durations import parse_duration
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     press = Press(
         reason=" ".join(args.reason) or "paused by hand",
         key=new_key(),
-        by=_by(said),
+        by=who_am_i(said),
         said=said,
         review_s=_review_s(args.review),
     )
@@ -70,14 +69,6 @@ def _review_s(text: str | None) -> float | None:
     except UsageError as error:
         warn(f"killswitch: --review was passed over: {error}")
         return None
-
-
-def _by(said: str | None) -> str:
-    try:
-        login = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        login = f"uid {os.geteuid()}"
-    return f"{said} (said by {login})" if said and said != login else login
 
 
 def _end(args: argparse.Namespace, found: Reach, panic: Panic, *, doc: dict[str, Any]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,15 @@ def said_name(args: argparse.Namespace) -> str | None:
     if named:
         return named
     return os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+
+
+def who_am_i(said: str | None) -> str:
+    """Write who asks, for a flag: no daemon is there to ask the kernel."""
+    try:
+        login = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        login = f"uid {os.geteuid()}"
+    return f"{said} (said by {login})" if said and said != login else login
 
 
 def add_as(parser: argparse.ArgumentParser) -> None:

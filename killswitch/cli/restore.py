@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from killswitch.cli.out import ask, emit, on_terminal
-from killswitch.cli.reach import Reach, new_key, reach
+from killswitch.cli.reach import Reach, new_key, reach, who_am_i
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, RefusedError, UsageError
 from killswitch.flags import FlagDir
@@ -80,7 +80,7 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> None:
     try:
         flags = FlagDir(found.place.state_dir)
         flags.create()
-        by = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.geteuid()}"
+        by = who_am_i(os.environ.get("SUDO_USER"))
         reason = f"the store was restored from {backup.name}"
         flags.write(reason, key=new_key(), by=by, at=SystemClock().now())
         restore_store(backup, store_path)

@@ -160,7 +160,8 @@ class Client:
                 response = connection.getresponse()
                 raw = response.read(ANSWER_MOST)
         except TimeoutError as error:
-            raise self._unreachable(f"did not answer in {timeout_s:g} s", "timeout") from error
+            how = f"did not answer in {timeout_s:g} s"
+            raise self._unreachable(how, "timeout", acts=method != "GET") from error
         except FileNotFoundError as error:
             raise self._unreachable("is not there", "unreachable") from error
         except PermissionError as error:
@@ -176,15 +177,13 @@ class Client:
             raise _refusal(response, raw)
         return raw
 
-    def _unreachable(self, how: str, code: str) -> UnreachableError:
-        known = (
-            "whether it was done is not known"
-            if code == "timeout"
-            else "nothing was done, and nothing leaves without a daemon"
-        )
+    def _unreachable(self, how: str, code: str, *, acts: bool = False) -> UnreachableError:
+        known = "; nothing leaves without a daemon"
+        if code == "timeout":
+            known = "; whether it was done is not known" if acts else ""
         return UnreachableError(
             code,
-            f"the daemon's socket {self.path} {how}; {known}",
+            f"the daemon's socket {self.path} {how}{known}",
             'start it: killswitch run; to stop everything: killswitch pause "reason"',
         )
 

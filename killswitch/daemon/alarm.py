@@ -21,7 +21,8 @@ class Alarm:
 
     def __init__(self) -> None:
         """Prepare the scheduler; ``start`` runs it."""
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        # A wake-up that it skips because the same one is just running is no loss: the event is set.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},

@@ -136,8 +136,11 @@ class Daemon:
         self._recover(now)
         self.parts.watcher.start()
         self.parts.grader.drain()
-        self._start_loops()
+        # Both must stand before ``starting`` lifts: sight is not judged yet, and a story of the
+        # last run may still be waiting for its second outlet.
         self.inhibits.open(InhibitKind.SIGHT, "the feeds have not been read yet", now=now)
+        self.parts.grader.refresh_unconfirmed(now)
+        self._start_loops()
         self.inhibits.lift(InhibitKind.STARTING)
         _log.info(
             "daemon.started",

@@ -41,6 +41,7 @@ def ordinary(play: Play) -> None:
     play.wait_for("the first round over all feeds", state="running")
     _import(play)
     play.house.run("queue")
+    play.stage.read(4)
     for outlet in OUTLETS:
         play.newsroom.publish(outlet.slug, outlet.later)
     play.stage.tell(f"The newsrooms go on: “{OUTLETS[1].later}”, “{OUTLETS[0].later}” …")
@@ -58,7 +59,6 @@ def _import(play: Play) -> None:
         rows.writerows((f"+{at * play.slow}s", channel, text) for at, channel, text in _SOON)
         rows.writerows(_LATER)
     play.house.run("queue", "import", path.name, "--as", WHO)
-    play.stage.read(3)
 
 
 def one_outlet(play: Play) -> None:
@@ -67,12 +67,13 @@ def one_outlet(play: Play) -> None:
     _break(play, 0)
     play.wait_for("the headline is read and graded", inhibit="unconfirmed")
     play.house.run("status", expect=(3,))
+    play.stage.read(5)
     play.stage.tell("Somebody who has not seen the news goes on working:")
     play.house.run("queue", "add", _QUIZ, "--at", _QUIZ_DUE, "--channel", "shop", "--as", WHO)
     play.wait_past_due(QUIZ)
     play.check(f"a post that came due waits: “{QUIZ}…”", play.arrived(QUIZ) is None)
     play.check("nobody was called", not play.pager.told())
-    play.stage.read(2)
+    play.stage.read(3)
 
 
 def _break(play: Play, number: int) -> datetime:
@@ -93,18 +94,19 @@ def pause(play: Play) -> None:
     told = play.wait_for_notice("PAUSED", after=measured.accepted)
     play.first_notice = told.at
     play.show_notice(told)
-    play.stage.read(6)
+    play.stage.read(10)
     play.stage.until(
         "the third newsroom becomes evidence",
         lambda: len(play.status()["causes"][0]["evidence"]) == len(BREAKING) or None,
         limit_s=15,
     )
     play.house.run("status", expect=(3,))
-    play.stage.read(4)
+    play.stage.read(6)
     play.house.run("incidents", "show", "last")
     waited = (measured.accepted - second_at).total_seconds()
     play.check(f"paused {waited:.1f} s after the second headline appeared", waited < 30)
     play.check("nothing is uncertain: the receipt names no post", not status["uncertain"])
+    play.stage.read(4)
 
 
 def would_have_left(play: Play) -> None:
@@ -122,7 +124,7 @@ def would_have_left(play: Play) -> None:
     )
     hours = play.row(HOURS)
     play.check("tomorrow's harmless post stays scheduled", hours["state"] == "scheduled")
-    play.stage.read(4)
+    play.stage.read(6)
 
 
 def _held(play: Play) -> list[Mapping[str, Any]] | None:
@@ -138,6 +140,7 @@ def triage_and_resume(play: Play) -> None:
     version = play.status()["version"]
     play.stage.tell("A resume that steps over posts nobody has looked at is refused:")
     play.house.run(*resume_words("It is over", version), expect=(5,))
+    play.stage.read(4)
     released = [play.row(words)["id"] for words in (FRIDAY, WINNER)]
     play.house.run("queue", "release", *released, "--as", WHO)
     skipped = [play.row(words)["id"] for words in (QUIZ, BLAST, SEALING)]

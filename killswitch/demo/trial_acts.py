@@ -28,7 +28,7 @@ def blind(play: Play) -> None:
     play.house.run("status", expect=(3,))
     play.note_pause("blind", status)
     play.show_notice(play.wait_for_notice("BLIND", after=began))
-    play.stage.read(3)
+    play.stage.read(6)
     play.stage.tell("Nobody may resume what can't see:")
     words = resume_words("It will be fine", status["version"])
     play.house.run(*words, "--keep-held", expect=(5,))
@@ -68,7 +68,7 @@ def hung(play: Play) -> None:
     play.house.run("status", expect=(3,))
     play.check(f"the post is held: “{ENVELOPE}…”", held["state"] == "held")
     play.check("and it did not leave", play.arrived(ENVELOPE) is None)
-    play.stage.read(3)
+    play.stage.read(4)
 
 
 def _press(play: Play) -> None:

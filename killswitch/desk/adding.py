@@ -39,6 +39,8 @@ from killswitch.wire import (
 
 # One more channel than any team posts a single text to.
 MAX_CHANNELS = 50
+# Posts a transaction while an import is staged: some 10 ms, so that a pause slips in between.
+STAGE_BITE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +241,9 @@ def stage(ctx: Context, batch: str, staging: Staging, rows: Sequence[ImportRow])
     staging.bad = staging.bad or bool(bad)
     staging.same += same
     if good and not staging.bad:
-        with ctx.store.write() as conn:
-            posts.add(conn, good, now=now, batch=batch)
+        for at in range(0, len(good), STAGE_BITE):
+            with ctx.store.write() as conn:
+                posts.add(conn, good[at : at + STAGE_BITE], now=now, batch=batch)
         staging.staged += len(good)
     return {"staged": len(good), "same": same, "bad": bad}
 

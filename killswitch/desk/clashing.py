@@ -1,13 +1,13 @@
 """
 The clash finder at work: hold every post that touches an event, whatever its due date.
 
-At a trip the sweep goes through the whole queue in bites; later every new post is compared with
-the stories of the last month. A resume does not lift these holds.
+At a trip the sweep goes through the whole queue in bites; later every new or edited post is
+compared with the stories of the last month. A resume does not lift these holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from killswitch.desk.context import Context
@@ -16,6 +16,7 @@ from killswitch.news.story import Story
 from killswitch.queue.post import Content
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import audit, decisions, deliveries, facts, news
+from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.trip import CLASH_SCAN
@@ -25,7 +26,7 @@ REMEMBERED = timedelta(days=30)
 # Posts a transaction of the search; far below 50 ms.
 SCAN_BATCH = 200
 _S = DeliveryState
-_SEARCHED = (_S.SCHEDULED, _S.HELD, _S.AWAITING_APPROVAL, _S.DRAFT)
+_SEARCHED = (_S.SCHEDULED, _S.HELD, _S.AWAITING_APPROVAL)
 
 
 def words_of(content: Content) -> PostWords:
@@ -39,30 +40,45 @@ def words_of(content: Content) -> PostWords:
     )
 
 
-def hold_clashes(ctx: Context, conn: Connection, post: str, *, now: datetime) -> list[str]:
-    """Hold a post that clashes with a remembered event; return the words."""
+def events(ctx: Context, conn: Connection, *, since: datetime) -> list[Story]:
+    """Return the events after ``since`` that posts may clash with; a rehearsal holds nothing."""
     if ctx.mode == "rehearsal":
         return []
-    found: set[str] = set()
-    for row in news.tripped_stories(conn, since=now - REMEMBERED):
-        story = Story.from_json(row.body)
-        for one in deliveries.of_post(conn, post):
-            found.update(_hold(conn, one, story, now))
+    return [Story.from_json(row.body) for row in news.tripped_stories(conn, since=since)]
+
+
+def hold_clashes(
+    ctx: Context, conn: Connection, post: str, *, now: datetime, shown: Collection[str] = ()
+) -> list[str]:
+    """
+    Hold a post that clashes with a remembered event; return the words.
+
+    Args:
+        ctx: The mode.
+        conn: A write transaction.
+        post: Id of a post that is new, or whose words are.
+        now: Aware UTC.
+        shown: Ids of events whose clash its author was shown, and edited it for.
+    """
+    found: dict[str, None] = {}
+    for story in events(ctx, conn, since=now - REMEMBERED):
+        if story.id not in shown:
+            for one in deliveries.of_post(conn, post):
+                found |= dict.fromkeys(_hold(conn, one, story, now))
     return sorted(found)
 
 
 def _hold(conn: Connection, one: Delivery, story: Story, now: datetime) -> Sequence[str]:
     words = clashes(words_of(one.content), story)
-    if words:
-        deliveries.hold(
-            conn,
-            one,
-            HoldKind.CLASH,
-            ref=story.id,
-            words=words,
-            now=now,
-            why=f"clashes with {story.title}",
-        )
+    if words and deliveries.hold(
+        conn,
+        one,
+        HoldKind.CLASH,
+        ref=story.id,
+        words=words,
+        now=now,
+        why=f"clashes with {story.title}",
+    ):
         audit.record(conn, audit.Entry("delivery.clash", one.id, data={"story": story.id}), now=now)
     return words
 
@@ -76,9 +92,13 @@ def scan(ctx: Context, *, now: datetime) -> bool:
     """
     with ctx.store.read() as conn:
         open_scans = facts.like(conn, CLASH_SCAN)
-    for key, cursor in open_scans.items():
+    for key in open_scans:
         with ctx.store.write() as conn:
-            _scan_bite(conn, key, cursor, now)
+            # The sweep and a resume may search at once: the lock lets one follow the other.
+            latch_store.lock(conn)
+            cursor = facts.get(conn, key)
+            if cursor is not None:
+                _scan_bite(conn, key, cursor, now)
     return bool(open_scans)
 
 

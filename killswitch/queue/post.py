@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,12 @@ class Content:
         }
         canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def changed(self, change: Mapping[str, Any]) -> Content:
+        """Return the content with the fields of a human's edit: ``text``, ``link``, ``tags``."""
+        return replace(
+            self,
+            text=change.get("text", self.text),
+            link=change.get("link", self.link),
+            tags=tuple(change.get("tags", self.tags)),
+        )

@@ -20,6 +20,7 @@ from killswitch.queue.post import Content, Media
 from killswitch.queue.states import DeliveryState, HoldKind, may_follow
 from killswitch.store import audit
 from killswitch.store.audit import Entry
+from killswitch.store.engine import insert_new
 from killswitch.store.schema import batches, deliveries, holds, posts
 
 _S = DeliveryState
@@ -375,6 +376,43 @@ def hold(
     return True
 
 
+def of_batch(conn: Connection, batch: str, *, after: str, limit: int = BATCH) -> list[Delivery]:
+    """Return deliveries of an import that nobody sees yet, by id."""
+    statement = (
+        sa.select(*_COLUMNS)
+        .join_from(deliveries, posts, posts.c.id == deliveries.c.post)
+        .where(deliveries.c.batch == batch, deliveries.c.id > after)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    return [delivery(row) for row in conn.execute(statement)]
+
+
+def hold_staged(
+    conn: Connection, delivery_id: str, kind: HoldKind, *, ref: str, words: Sequence[str], now: datetime
+) -> None:
+    """
+    Hold a delivery of an import that nobody sees yet.
+
+    The audit row of it is the committer's: an import that is dropped leaves nothing.
+    """
+    conn.execute(
+        sa.update(deliveries).where(deliveries.c.id == delivery_id).values(state=_S.HELD.value)
+    )
+    insert_new(
+        conn,
+        holds,
+        {
+            "delivery": delivery_id,
+            "kind": kind.value,
+            "ref": ref,
+            "words": list(words),
+            "at": now,
+            "by": audit.MACHINE,
+        },
+    )
+
+
 def holds_of(conn: Connection, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
     """Return the holds of deliveries by delivery id, in the order that people are shown."""
     found: dict[str, list[Row[Any]]] = {one: [] for one in ids}
@@ -429,13 +467,20 @@ def ever_held(conn: Connection, incident: str, story: str | None) -> list[Delive
     return [delivery(row) for row in rows]
 
 
-def lift_holds(conn: Connection, delivery_id: str, *, now: datetime) -> None:
-    """Lift all holds of a delivery (a human's release, move or edit); the rows stay on record."""
-    conn.execute(
-        sa.update(holds)
-        .where(holds.c.delivery == delivery_id, holds.c.lifted_at.is_(None))
-        .values(lifted_at=now)
+def lift_holds(
+    conn: Connection, delivery_id: str, *, now: datetime, kind: HoldKind | None = None
+) -> None:
+    """
+    Lift the holds of a delivery; the rows stay on record.
+
+    All of them for a human's release, move or edit, those of one kind for a confirm.
+    """
+    statement = sa.update(holds).where(
+        holds.c.delivery == delivery_id, holds.c.lifted_at.is_(None)
     )
+    if kind is not None:
+        statement = statement.where(holds.c.kind == kind.value)
+    conn.execute(statement.values(lifted_at=now))
 
 
 def due_times(

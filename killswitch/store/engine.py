@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from killswitch.errors import InvariantBroken, OperatorError, StoreBusyError, TransientError
+from killswitch.store.turnstile import Turnstile
 
 __all__ = ["Connection", "Store", "StoreFailedError", "driver_url"]
 
@@ -62,6 +63,7 @@ class Store:
         """Prepare (not open) the database at ``url`` (``sqlite:///PATH`` or ``postgresql://``)."""
         self.url = driver_url(url)
         self.is_sqlite = self.url.startswith("sqlite")
+        self._turnstile = Turnstile()
         self._work = _engine(self.url, WORK_BUSY_MS, _PG_WORK)
         self._urgent = _engine(self.url, URGENT_BUSY_MS, _PG_URGENT)
 
@@ -89,10 +91,16 @@ class Store:
             StoreFailedError: The database failed; nothing was written, or its fate is unknown.
             InvariantBroken: The database refused a move of a delivery's state.
         """
-        with _translated(), self._connect(urgent=urgent) as conn:
+        with self._turn(urgent=urgent), _translated(), self._connect(urgent=urgent) as conn:
             conn.execution_options(ks_write=True)
             with conn.begin():
                 yield conn
+
+    def _turn(self, *, urgent: bool) -> contextlib.AbstractContextManager[None]:
+        if not self.is_sqlite:
+            return contextlib.nullcontext()
+        wait_ms = URGENT_BUSY_MS if urgent else WORK_BUSY_MS
+        return self._turnstile.turn(urgent=urgent, timeout_s=wait_ms / 1000)
 
     @contextlib.contextmanager
     def read(self, *, urgent: bool = False) -> Iterator[Connection]:

@@ -6,7 +6,6 @@ Order: lock, pragmas, integrity, version, migration. A store that fails any of t
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
@@ -167,8 +166,8 @@ def _back_up(store: Store, version: str) -> None:
     if path is None or not path.exists():
         return
     copy = path.with_name(f"{path.name}.before-{version}")
-    with store.engine.connect() as conn, contextlib.suppress(FileNotFoundError):
-        copy.unlink()
-        conn.exec_driver_sql("ROLLBACK")
+    copy.unlink(missing_ok=True)
+    with store.engine.connect() as conn:
+        conn.exec_driver_sql("ROLLBACK")  # VACUUM runs in no transaction
         conn.exec_driver_sql("VACUUM INTO ?", (str(copy),))
     shutil.copymode(path, copy)

@@ -15,7 +15,7 @@ from killswitch.queue.states import DeliveryState
 from killswitch.store.deliveries import Delivery
 from killswitch.store.ids import new_id
 from killswitch.store.latch import QUEUE
-from killswitch.store.schema import batches, deliveries, posts
+from killswitch.store.schema import batches, deliveries, holds, posts
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,7 @@ def edit(
     The other channels of the same post keep the old text: the edited delivery gets a post of its
     own. Where nobody else has to approve, the edit is approved as it stands.
     """
-    content = replace(
-        one.content,
-        text=change.get("text", one.content.text),
-        link=change.get("link", one.content.link),
-        tags=tuple(change.get("tags", one.content.tags)),
-    )
+    content = one.content.changed(change)
     digest = content.hash()
     old = conn.execute(sa.select(posts).where(posts.c.id == one.post)).one()
     siblings = conn.execute(
@@ -189,10 +184,12 @@ def show_batch(conn: Connection, batch: str, *, now: datetime) -> None:
 
 def drop_batch(conn: Connection, batch: str, *, limit: int = 500) -> int:
     """Forget a staged import in small bites; return how many rows went."""
-    old = sa.select(deliveries.c.id).where(deliveries.c.batch == batch).limit(limit)
-    gone = conn.execute(sa.delete(deliveries).where(deliveries.c.id.in_(old))).rowcount
-    if gone:
-        return gone
+    found = sa.select(deliveries.c.id).where(deliveries.c.batch == batch).limit(limit)
+    old = list(conn.execute(found).scalars())
+    if old:
+        conn.execute(sa.delete(holds).where(holds.c.delivery.in_(old)))
+        conn.execute(sa.delete(deliveries).where(deliveries.c.id.in_(old)))
+        return len(old)
     orphans = sa.select(posts.c.id).where(posts.c.batch == batch).limit(limit)
     gone = conn.execute(sa.delete(posts).where(posts.c.id.in_(orphans))).rowcount
     if not gone:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from killswitch.cli.main import main
+from killswitch.control.client import Client, part
+from killswitch.errors import RefusedError
 from killswitch.flags import FlagDir
 from killswitch.store.engine import Store
 from killswitch.store.migrate import upgrade
@@ -507,3 +512,142 @@ def test_a_completion_is_written(ks, shell):
     code, out, _ = ks("completion", shell)
     assert code == 0
     assert "killswitch" in out
+
+
+FEEDS = """
+state_dir = "{home}/state"
+[network]
+allow_private = ["127.0.0.0/8"]
+[[feeds]]
+name = "a"
+url = "https://a.example/rss"
+[[feeds]]
+name = "b"
+url = "https://b.example/rss"
+"""
+RSS = b"""<rss version="2.0"><channel><title>The Lake</title><item><title>A calm day</title>
+<link>https://lac.example/1</link><pubDate>Mon, 02 Mar 2026 08:00:00 GMT</pubDate></item>
+</channel></rss>"""
+
+
+@pytest.fixture
+def config(home):
+    path = home / "good.toml"
+    path.write_text(FEEDS.format(home=home))
+    return str(path)
+
+
+def test_a_good_configuration_is_listed(config, capsys):
+    assert main(["--config", config, "config", "check"]) == 0
+    assert "good.toml: good" in capsys.readouterr().out
+    assert main(["--config", config, "run", "--check", "--json"]) == 0
+    doc = json.loads(capsys.readouterr().out)
+    assert doc["ok"] is True
+    assert {"path", "value", "source"} == doc["settings"][0].keys()
+
+
+@contextmanager
+def a_web_server(body, status=200):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/rss"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_one_feed_is_tried_without_a_daemon(config, capsys):
+    with a_web_server(RSS) as url:
+        assert main(["--config", config, "feeds", "check", url]) == 0
+        assert "A calm day" in capsys.readouterr().out
+        assert main(["--config", config, "feeds", "check", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"][0]["published"] == "2026-03-02T08:00:00Z"
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"<html></html>", 200), (b"", 404)])
+def test_what_is_no_feed_is_exit_one(config, capsys, body, status):
+    with a_web_server(body, status) as url:
+        assert main(["--config", config, "feeds", "check", url]) == 1
+    assert capsys.readouterr().out.startswith("NO FEED")
+
+
+def test_subscriptions_without_a_configuration_are_not_written(home, capsys, monkeypatch):
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("killswitch.cli.paths.SYSTEM_CONFIG", Path("/nowhere"))
+    (home / "reader.opml").write_text(OPML)
+    assert main(["feeds", "import", "reader.opml", "--write"]) == 78
+    assert main(["feeds", "import", "missing.opml"]) == 2
+    capsys.readouterr()
+
+
+def test_the_doctor_without_anything_says_what_is_missing(home, capsys):
+    assert main(["--state-dir", str(home / "missing"), "doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "NOT OK  state directory" in out
+    assert "NOT OK  daemon" in out
+
+
+def test_the_doctor_goes_on_past_a_refusal(ks, desk):
+    desk.refusal = RefusedError("x", "out of order", "ask")
+    code, out, _ = ks("doctor")
+    assert code == 1
+    assert "out of order" in out
+
+
+def test_a_card_names_who_may_resume_and_what_to_stop_by_hand(home, capsys):
+    path = home / "people.toml"
+    path.write_text(
+        FEEDS.format(home=home)
+        + '[notify]\nalso_stop = ["Meta Ads"]\n[[people]]\nname = "Léa"\nusers = ["lea"]\n'
+        'roles = ["resumer"]\n'
+    )
+    assert main(["--config", str(path), "card"]) == 0
+    out = capsys.readouterr().out
+    assert "* Léa" in out
+    assert "Meta Ads" in out
+
+
+def test_a_drill_that_nobody_answers_is_exit_one(ks, desk):
+    code, out, _ = ks("drill", "--yes", "--wait", "0s")
+    assert code == 1
+    assert "NOBODY ANSWERED" in out
+
+
+def test_a_drill_without_a_daemon_does_nothing(home):
+    assert main(["--state-dir", str(home), "drill", "--yes"]) == 4
+    assert FlagDir(home).is_clear()
+
+
+def test_a_backup_of_nothing_is_refused(home):
+    assert main(["--state-dir", str(home), "backup", str(home / "copy.db")]) == 5
+
+
+def test_a_restore_that_has_no_place_is_refused(home):
+    (home / "copy.db").write_bytes(b"x")
+    words = ["restore", str(home / "copy.db"), "--yes"]
+    assert main(["--state-dir", str(home / "missing"), *words]) == 5
+    path = home / "server.toml"
+    path.write_text('[store]\nurl = "postgresql://x/y"')
+    assert main(["--config", str(path), "--state-dir", str(home), *words]) == 5
+
+
+@pytest.mark.parametrize("number", [7, 12])
+def test_a_person_is_erased_and_the_metrics_are_text(desk, home, number):
+    with serving(desk, home):
+        client = Client(home / "control.sock", said="lea")
+        client.post(f"/people/{part('lé/a')}/erase" if number == 7 else "/people/lea/erase")
+        assert client.text("/metrics").startswith("killswitch_paused")
+    assert desk.asked("erase")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from killswitch.control.server import bind_socket
+from killswitch.errors import UsageError
 from killswitch.flags import FlagDir
 from killswitch.store.engine import Store
 from killswitch.store.migrate import upgrade
@@ -32,9 +33,18 @@ def desk(home):
     return FakeDesk(a_status(state_dir=str(home)))
 
 
+def environment(**more):
+    """What a process of ours needs, and what measures it; nothing of this machine's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "HOME"} or name.startswith("COVERAGE")
+    }
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
 def run(home, *words, env=None, stdin=subprocess.DEVNULL):
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
-    given = {**inherited, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **(env or {})}
+    given = environment(LANG="C.UTF-8", **(env or {}))
     found = subprocess.run(
         [sys.executable, "-m", "killswitch", "--state-dir", str(home), *words],
         env=given,
@@ -226,7 +236,7 @@ def test_an_unwritable_standard_output_changes_no_exit_code(home, desk):
     with serving(desk, home):
         found = subprocess.run(
             [sys.executable, "-m", "killswitch", "--state-dir", str(home), "pause", "x"],
-            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+            env=environment(),
             stdout=writing,
             stderr=subprocess.PIPE,
             timeout=28,
@@ -291,7 +301,7 @@ def on_a_terminal(home, typed, *words):
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "killswitch", "--state-dir", str(home), *words],
-        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "SUDO_USER": "lea"},
+        env=environment(SUDO_USER="lea"),
         stdin=side,
         stdout=side,
         stderr=side,
@@ -343,3 +353,78 @@ def test_a_triage_on_a_terminal_records_each_answer(home, desk):
     assert acts[0].reason == "not today"
     assert "one letter, please" in shown
     assert code == 0
+
+
+@pytest.mark.parametrize(("typed", "done"), [("dismiss\n", True), ("\n", False)])
+def test_a_dismissal_on_a_terminal_shows_and_asks(home, desk, typed, done):
+    desk.preview = {"causes": [a_cause()]}
+    with serving(desk, home):
+        code, shown = on_a_terminal(home, typed, "dismiss", "--reason", "a film")
+    assert "Annecy: attack in a park" in shown
+    assert bool(desk.asked("dismiss")) is done
+    assert code == (0 if done else 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--yes", "--seen", "3"], 0), (["--yes"], 2), ([], 2)],
+)
+def test_a_dismissal_without_a_terminal_needs_yes_and_what_was_seen(home, desk, words, code):
+    with serving(desk, home):
+        found = run(home, "dismiss", "--reason", "film", *words, env={"SUDO_USER": "lea"})
+    assert found.returncode == code
+
+
+def test_a_dismissal_that_leaves_another_cause_says_so(home, desk):
+    desk.dismiss = lambda *_args, **_more: {
+        "version": 5, "closed": ["c1"], "still_paused": True, "muted": ["s1"]
+    }  # fmt: skip
+    with serving(desk, home):
+        found = run(
+            home, "dismiss", "--reason", "x", "--yes", "--seen", "3", env={"SUDO_USER": "lea"}
+        )
+    assert "it stays PAUSED" in found.stdout
+
+
+def test_a_triage_moves_edits_releases_and_resolves(home, desk):
+    desk.deliveries = [
+        {"id": one, "post": "p", "key": None, "channel": "web", "state": state, "due": AT,
+         "text": "Razor", "tags": ["a"], "reason": "pause", "decision": None, "clash": []}
+        for one, state in (("d1", "held"), ("d2", "held"), ("d3", "held"), ("d9", "uncertain"))
+    ]  # fmt: skip
+    with serving(desk, home):
+        _, shown = on_a_terminal(home, "y\nm\n+2h\ne\nnew\nr\n\n", "triage")
+    acts = [said["act"] for said in desk.asked("queue_act")]
+    assert [(act.verb, act.ids[0]) for act in acts] == [
+        ("resolve", "d9"), ("move", "d1"), ("edit", "d2"), ("release", "d3")
+    ]  # fmt: skip
+    assert (acts[0].sent, acts[1].at, acts[2].text) == (True, "+2h", "new")
+    assert "4 of 4 decided" in shown
+
+
+def test_a_refusal_in_a_triage_asks_again(home, desk):
+    desk.deliveries = [
+        {"id": "d1", "post": "p", "key": None, "channel": "web", "state": "held", "due": AT,
+         "text": "Razor", "tags": [], "reason": "pause", "decision": None, "clash": []}
+    ]  # fmt: skip
+    desk.queue_act = FakeDesk(refusal=UsageError("past", "it has passed", "later")).queue_act
+    with serving(desk, home):
+        _, shown = on_a_terminal(home, "m\n2020-01-01T00:00\nq\n", "triage")
+    assert "it has passed (later)" in shown
+    assert "0 of 1 decided" in shown
+
+
+def test_a_triage_of_nothing_says_so(home, desk):
+    with serving(desk, home):
+        code, shown = on_a_terminal(home, "", "triage")
+    assert "nothing is to be decided" in shown
+    assert code == 0
+
+
+@pytest.mark.parametrize("typed", ["drill\n", "\n"])
+def test_a_drill_on_a_terminal_asks_first(home, desk, typed):
+    desk.doc = a_status(state_dir=str(home), who={"acked_by": "lea", "acked_at": AT})
+    with serving(desk, home):
+        code, _ = on_a_terminal(home, typed, "drill", "--wait", "1s")
+    assert code == (0 if typed == "drill\n" else 2)
+    assert bool(desk.asked("pause")) is (typed == "drill\n")

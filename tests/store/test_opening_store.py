@@ -273,13 +273,9 @@ def test_a_backup_of_a_running_store_is_whole_and_restores(sqlite_store, tmp_pat
 def test_a_backup_never_overwrites_and_a_server_has_its_own(sqlite_store, postgres_store, tmp_path):
     there = tmp_path / "there.db"
     there.write_text("mine")
-    refused("backup_target", lambda: _hinted(copy_store, sqlite_store, there))
+    refused("backup_target", copy_store, sqlite_store, there)
     assert there.read_text() == "mine"
     refused("backup_server", copy_store, postgres_store, tmp_path / "new.db")
-
-
-def _hinted(call, *args):
-    call(*args)
 
 
 @pytest.mark.parametrize("made", ["missing", "nonsense", "foreign"])

@@ -38,4 +38,6 @@ class Alarm:
 
     def wake_at(self, name: str, at: datetime, event: threading.Event) -> None:
         """Set ``event`` at ``at`` (aware UTC), or at once where that has passed."""
-        self._scheduler.add_job(event.set, DateTrigger(run_date=at, timezone=UTC), id=name, replace_existing=True)
+        self._scheduler.add_job(
+            event.set, DateTrigger(run_date=at, timezone=UTC), id=name, replace_existing=True
+        )

@@ -88,13 +88,12 @@ def record_stray(
     attempts.end(conn, attempt, _SAID[outcome.ending], detail=outcome.detail, now=now)
     if outcome.ending is Ending.SENT and one.state in _AGAIN:
         why = "a late answer says that it went out after all"
-        values = deliveries.unclaimed(one) | {"problem": why}
         if one.state is _S.CLAIMED:
+            values = deliveries.unclaimed(one)
             deliveries.move(conn, one, _S.SCHEDULED, why=why, now=now, values=values)
-            one = replace(one, state=_S.SCHEDULED, fence=one.fence + 1)
-        deliveries.hold(
-            conn, one, HoldKind.HUMAN, ref="went_out", why=why, now=now, values={"problem": why}
-        )
+            one = replace(one, state=_S.SCHEDULED)
+        deliveries.hold(conn, one, HoldKind.HUMAN, ref="went_out", why=why, now=now)
+        deliveries.set_values(conn, one.id, now=now, problem=why)
         decisions.drop(conn, one.id)
         _tell(conn, "uncertain", one, why, loud=True, now=now)
     return Passage.UNCERTAIN

@@ -8,13 +8,11 @@ when the configuration is bad.
 from __future__ import annotations
 
 import argparse
-import os
 from typing import Any
 
 from killswitch.cli.out import document, emit, plain, say
-from killswitch.cli.paths import find_config
 from killswitch.cli.reach import add_as, new_key, reach
-from killswitch.errors import ConfigError, Exit
+from killswitch.errors import Exit
 
 HELP = "check the configuration; let the daemon load it again"
 
@@ -45,16 +43,10 @@ def check(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: It is bad; every problem is in the message.
     """
-    from killswitch.settings import describe, load  # noqa: PLC0415 - heavy
+    from killswitch.daemon.configured import configured  # noqa: PLC0415 - heavy
+    from killswitch.settings import describe  # noqa: PLC0415 - heavy
 
-    config = find_config(args.config, os.environ)
-    settings = load(config, env=os.environ, state_dir=args.state_dir, socket=args.socket)
-    if not settings.feeds:
-        raise ConfigError(
-            "no_feeds",
-            "no feeds are configured: the news can't be seen, so nothing would ever leave",
-            "write a configuration with killswitch init, or name one with --config",
-        )
+    config, settings = configured(args)
     rows = describe(settings)
     if args.json:
         shown = [{"path": path, "value": value, "source": source} for path, value, source in rows]

@@ -25,10 +25,10 @@ from killswitch.control.app import create_app
 from killswitch.control.peers import Roles
 from killswitch.control.server import ControlServer
 from killswitch.daemon import logs, systemd
+from killswitch.daemon.configured import configured
 from killswitch.daemon.daemon import Daemon
-from killswitch.errors import ConfigError, Exit, KillswitchError
-from killswitch.notify.schemes import check_address
-from killswitch.settings import Settings, describe, find_config, load
+from killswitch.errors import Exit, KillswitchError
+from killswitch.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -41,16 +41,14 @@ TURN_S = 1.0
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the daemon in the foreground, or only check the configuration."""
-    if args.check:
-        return _check(args)
+    """Run the daemon in the foreground; ``run --check`` ends in the command line already."""
     os.umask(0o027)
     faulthandler.enable()
     # A pause competes with busy threads of ours: at Python's 5 ms it waits that long at each step.
     sys.setswitchinterval(SWITCH_S)
     logs.set_up()
-    settings = _settings(args)
-    daemon = Daemon(settings, clock=SystemClock(), reload_settings=lambda: _settings(args))
+    _, settings = configured(args)
+    daemon = Daemon(settings, clock=SystemClock(), reload_settings=lambda: configured(args)[1])
     asked = _Signals()
     with asked:
         try:
@@ -58,37 +56,6 @@ def run(args: argparse.Namespace) -> int:
         except KillswitchError:
             daemon.stop()
             raise
-
-
-def _settings(args: argparse.Namespace) -> Settings:
-    path = find_config(args.config, os.environ)
-    settings = load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket)
-    if not settings.feeds:
-        raise ConfigError(
-            "no_feeds",
-            "no feeds are configured, so the news can't be seen and nothing would ever leave",
-            "write a configuration with killswitch init, or name one with --config",
-        )
-    _refuse_bad_addresses(settings)
-    return settings
-
-
-def _refuse_bad_addresses(settings: Settings) -> None:
-    """Refuse addresses that no notice could ever reach; the settings know no apprise."""
-    lists = [settings.notify.urls, *settings.notify.next]
-    for number, addresses in enumerate(lists):
-        for position, one in enumerate(addresses):
-            problem = check_address(one.get_secret_value())
-            if problem:
-                place = "notify.urls" if number == 0 else f"notify.next[{number - 1}]"
-                raise ConfigError("notify_address", f"{place}[{position}]: {problem}")
-
-
-def _check(args: argparse.Namespace) -> int:
-    settings = _settings(args)
-    for path, value, source in describe(settings):
-        sys.stdout.write(f"{path} = {value}   ({source})\n")
-    return Exit.DONE
 
 
 class _Signals:

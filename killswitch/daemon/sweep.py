@@ -16,7 +16,7 @@ import structlog
 
 from killswitch.clock import Clock
 from killswitch.daemon.reaper import SETTLE, reap
-from killswitch.desk import adding, clashing
+from killswitch.desk import clashing, imports
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.gate import LEASE_S, Gate
@@ -301,4 +301,4 @@ def drop_staged(ctx: Context) -> None:
     with ctx.store.read() as conn:
         staged = posts.staged_batches(conn)
     for batch in staged:
-        adding.drop(ctx, batch)
+        imports.drop(ctx, batch)

@@ -57,8 +57,8 @@ def _times(play: Play) -> None:
     first = (story.accepted - play.published[BREAKING[0][0]]).total_seconds()
     second = (story.accepted - play.published[BREAKING[1][0]]).total_seconds()
     play.check(
-        f"paused: {first:.1f} s after the first headline (one outlet only made posts wait), "
-        f"{second:.1f} s after the second",
+        f"paused: {first:.2f} s after the first headline (one outlet only made posts wait), "
+        f"{second:.2f} s after the second",
         0 < second < first,
     )
     told = play.first_notice

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from killswitch.demo.headlines import BREAKING, OUTLETS
-from killswitch.demo.play import WHO, Play, resume_words
+from killswitch.demo.play import WHO, Pause, Play, resume_words
+from killswitch.wire import z_time
 
 MORNING, NOTEBOOK = "Good morning", "New in the shop"
 QUIZ, BLAST, FRIDAY, WINNER, SEALING = "Quiz", "A blast", "Happy Friday", "The winner", "Two for"
@@ -91,6 +92,7 @@ def pause(play: Play) -> None:
     status = play.wait_for("the pause is sealed", state="paused", sealed=True, cause="story")
     _break(play, 2)
     measured = play.note_pause("story", status)
+    _show_receipt(play, measured, status)
     told = play.wait_for_notice("PAUSED", after=measured.accepted)
     play.first_notice = told.at
     play.show_notice(told)
@@ -104,9 +106,19 @@ def pause(play: Play) -> None:
     play.stage.read(6)
     play.house.run("incidents", "show", "last")
     waited = (measured.accepted - second_at).total_seconds()
-    play.check(f"paused {waited:.1f} s after the second headline appeared", waited < 30)
+    play.check(f"paused {waited:.2f} s after the second headline appeared", waited < 30)
     play.check("nothing is uncertain: the receipt names no post", not status["uncertain"])
     play.stage.read(4)
+
+
+def _show_receipt(play: Play, measured: Pause, status: Mapping[str, Any]) -> None:
+    uncertain = ", ".join(post["id"] for post in status["uncertain"]) or "none"
+    lines = (
+        f"accepted   {z_time(measured.accepted)}   (version {status['version']})",
+        f"sealed     {z_time(measured.sealed)}   ({measured.seal_ms()} ms later)",
+        f"may have gone out all the same: {uncertain}",
+    )
+    play.stage.quote("The receipt of the pause:", lines)
 
 
 def would_have_left(play: Play) -> None:

@@ -1,46 +1,36 @@
 """
-Take new posts: one by one, or as an import that is whole or not at all.
+Take new posts: check what an author wrote, and add it.
 
 A post that would break its channel's gap or cap is refused now rather than late; the gate counts
-again at the moment of sending.
+again at the moment of sending. ``desk.imports`` takes whole files with the same checks.
 """
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import cast
 
 from killswitch import media
+from killswitch.desk import once
 from killswitch.desk.clashing import hold_clashes
 from killswitch.desk.context import Context
-from killswitch.errors import OperatorError, RefusedError, UsageError
+from killswitch.desk.crowding import refuse_crowded
+from killswitch.errors import RefusedError, UsageError
 from killswitch.queue import rules
 from killswitch.queue.post import Content, Media
-from killswitch.queue.states import PENDING
 from killswitch.queue.when import When, read_when
-from killswitch.store import deliveries, people, posts, request_keys
+from killswitch.store import deliveries, people, posts
 from killswitch.store.audit import Entry, record
 from killswitch.store.engine import Connection
 from killswitch.store.posts import NewPost as StoredPost
 from killswitch.store.posts import Place
-from killswitch.wire import (
-    AddedDoc,
-    BadLineDoc,
-    Caller,
-    CommittedDoc,
-    ImportRow,
-    NewPost,
-    StagedDoc,
-    z_time,
-)
+from killswitch.wire import AddedDoc, Caller, NewPost, z_time
 
 # One more channel than any team posts a single text to.
 MAX_CHANNELS = 50
-# Posts a transaction while an import is staged: some 10 ms, so that a pause slips in between.
-STAGE_BITE = 100
+_WHAT = "queue.add"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +51,33 @@ def add(ctx: Context, post: NewPost, *, caller: Caller) -> AddedDoc:
     """
     ctx.refuse_in_guard_mode()
     now = ctx.clock.now()
-    with ctx.store.write() as conn:
-        if caller.request_key and (known := request_keys.answer(conn, caller.request_key)):
+    with ctx.store.read() as conn:
+        if known := once.answered(conn, _WHAT, caller):
             return cast("AddedDoc", known)
-        author = people.person_id(conn, caller.person)
-        checked = check(ctx, post, author=author, now=now)
-        same = _same_key(conn, checked.stored)
-        if same is not None:
-            return _added(same[0], same[1], checked.when, "this key is in the queue already")
-        _refuse_crowded(ctx, conn, checked.stored)
-        (made,) = posts.add(conn, [checked.stored], now=now)
-        entries = [Entry("delivery.added", one, author, {"post": made[0]}) for one in made[1]]
-        record(conn, *entries, now=now)
-        clash = hold_clashes(ctx, conn, made[0], now=now)
-        document = _added(made[0], made[1], checked.when, _note(checked, clash))
-        if caller.request_key:
-            request_keys.record(conn, caller.request_key, document, now=now)
+        there = post.key is not None and post.key in posts.by_keys(conn, [post.key])
+    # Outside of a transaction: hashing a film takes seconds.
+    checked = check(ctx, post, now=now, past_ok=there)
+    with ctx.store.write() as conn:
+        document = _add(ctx, conn, checked, caller=caller, now=now)
+        once.remember(conn, _WHAT, caller, document, now=now)
     ctx.hooks.wake()
     return document
+
+
+def _add(
+    ctx: Context, conn: Connection, checked: Checked, *, caller: Caller, now: datetime
+) -> AddedDoc:
+    same = same_key(conn, checked.stored)
+    if same is not None:
+        return _added(same[0], same[1], checked.when, "this key is in the queue already")
+    for place in checked.stored.places:
+        refuse_crowded(ctx, conn, place.channel, place.due_at)
+    author = people.person_id(conn, caller.person)
+    ((post, ids),) = posts.add(conn, [replace(checked.stored, author=author)], now=now)
+    entries = [Entry("delivery.added", one, author, {"post": post}) for one in ids]
+    record(conn, *entries, now=now)
+    clash = hold_clashes(ctx, conn, post, now=now)
+    return _added(post, ids, checked.when, _note(checked, clash))
 
 
 def _added(post: str, ids: Sequence[str], when: When, note: str | None) -> AddedDoc:
@@ -103,41 +102,77 @@ def _note(checked: Checked, clash: Sequence[str]) -> str | None:
     return "; ".join(filter(None, notes)) or None
 
 
-def check(ctx: Context, post: NewPost, *, author: str, now: datetime) -> Checked:
+def check(ctx: Context, post: NewPost, *, now: datetime, past_ok: bool = False) -> Checked:
     """
     Check everything about a post that does not depend on the rest of the queue.
+
+    Reads whole media files: never inside a transaction.
+
+    Args:
+        ctx: Channels, zone, policy.
+        post: As its author wrote it.
+        now: Aware UTC.
+        past_ok: Its key is in the queue: it may be the very post that has gone out since.
 
     Raises:
         UsageError: The first thing that is wrong.
     """
     channels = _channels(ctx, post.channels)
-    when = read_when(post.at, now=now, zone=str(ctx.zone))
-    expires = None
-    if post.expires is not None:
-        expires = read_when(post.expires, now=now, zone=str(ctx.zone)).instant
-        if expires <= when.instant:
-            raise UsageError("expires", "the post would expire before it is due")
+    when = read_when(post.at, now=now, zone=str(ctx.zone), past_ok=past_ok)
+    expires = _expires(ctx, post, when, now=now, past_ok=past_ok)
     files = tuple(
         Media(m.path, m.alt, media.fingerprint(ctx.media_dir, m.path)) for m in post.media
     )
     content = Content(post.text, files, post.link, post.tags)
-    if not content.text.strip() and not files:
-        raise UsageError("empty", "the post has neither text nor media")
+    refuse_unfit(ctx, channels, content)
+    confirm = confirm_from(ctx, due=when.instant, tags=post.tags, now=now)
+    places = tuple(Place(name, when.instant, when.zone, when.wall, confirm) for name in channels)
+    approved = not ctx.queue.approve
+    stored = StoredPost(content, places, "", post.key, expires, approved=approved)
+    return Checked(stored, when)
+
+
+def _expires(
+    ctx: Context, post: NewPost, when: When, *, now: datetime, past_ok: bool
+) -> datetime | None:
+    if post.expires is None:
+        return None
+    expires = read_when(post.expires, now=now, zone=str(ctx.zone), past_ok=past_ok).instant
+    if expires <= when.instant:
+        raise UsageError(
+            "expires", "the post would expire before it is due", "take a later --expires"
+        )
+    return expires
+
+
+def refuse_unfit(ctx: Context, channels: Sequence[str], content: Content) -> None:
+    """
+    Refuse what no reader or no network would take; a channel that is gone refuses nothing.
+
+    Raises:
+        UsageError: Nothing in it, or the problems that a channel's network has with it.
+    """
+    if not content.text.strip() and not content.media:
+        raise UsageError("empty", "the post has neither text nor media", "write a text")
     for name in channels:
-        problems = ctx.channels[name].problems(content)
+        channel = ctx.channels.get(name)
+        problems = channel.problems(content) if channel else []
         if problems:
             raise UsageError("text", "; ".join(problems), "shorten it, or leave that channel out")
-    confirm = rules.confirm_from(
+
+
+def confirm_from(
+    ctx: Context, *, due: datetime, tags: Sequence[str], now: datetime
+) -> datetime | None:
+    """Say from when on a post that a human puts at ``due`` now has to be confirmed, or None."""
+    return rules.confirm_from(
         created=now,
-        due=when.instant,
-        tags=post.tags,
+        due=due,
+        tags=tags,
         horizon=ctx.queue.horizon,
         horizon_tags=ctx.queue.horizon_tags,
         within=ctx.queue.confirm_within,
     )
-    places = tuple(Place(name, when.instant, when.zone, when.wall, confirm) for name in channels)
-    stored = StoredPost(content, places, author, post.key, expires, approved=not ctx.queue.approve)
-    return Checked(stored, when)
 
 
 def _channels(ctx: Context, wanted: Sequence[str]) -> list[str]:
@@ -151,178 +186,29 @@ def _channels(ctx: Context, wanted: Sequence[str]) -> list[str]:
     return names
 
 
-def _same_key(conn: Connection, new: StoredPost) -> tuple[str, list[str]] | None:
-    """Return what the key already stands for, or refuse when that is something else."""
-    if new.key is None:
-        return None
-    row = posts.by_keys(conn, [new.key]).get(new.key)
+def same_key(conn: Connection, new: StoredPost) -> tuple[str, list[str]] | None:
+    """
+    Return what the key already stands for (post, deliveries), or None for a new one.
+
+    Raises:
+        RefusedError: It stands for other content, or for a row of an import that is still open.
+    """
+    row = posts.by_keys(conn, [new.key]).get(new.key) if new.key is not None else None
     if row is None:
         return None
+    if posts.is_staged(conn, row.batch):
+        raise RefusedError(
+            "key_taken",
+            f"the key {new.key!r} stands in an import that is not finished; nothing was added",
+            "wait for it; one that was broken off is forgotten within a minute or two",
+        )
     there = deliveries.of_post(conn, row.id)
     wanted = {(place.channel, place.due_at) for place in new.places}
-    same = row.content_hash == new.content.hash() and wanted == {
-        (one.channel, one.due_at) for one in there
-    }
-    if not same:
+    same = (row.content_hash, row.expires_at) == (new.content.hash(), new.expires_at)
+    if not same or wanted != {(one.channel, one.due_at) for one in there}:
         raise RefusedError(
             "key_taken",
             f"the key {new.key!r} is in the queue with other content; nothing was added",
             "take another key, or change that post with queue edit",
         )
     return row.id, [one.id for one in there]
-
-
-def _refuse_crowded(ctx: Context, conn: Connection, new: StoredPost) -> None:
-    for place in new.places:
-        limits = ctx.limits[place.channel]
-        reach = max(rules.HOUR, limits.min_gap)
-        taken = deliveries.due_times(
-            conn,
-            place.channel,
-            after=place.due_at - reach,
-            before=place.due_at + reach,
-            states=PENDING,
-        )
-        problem = rules.slot_problem(limits, place.due_at, taken)
-        if problem:
-            raise RefusedError("crowded", problem, "choose another time")
-
-
-@dataclass(slots=True)
-class Staging:
-    """
-    What an open import must remember between its chunks.
-
-    Attributes:
-        author: Person id.
-        staged: How many posts are staged.
-        same: How many were in the queue already.
-        bad: Whether any line was bad: then there is no commit.
-        taken: Sorted due times by channel, of the queue and of this import.
-        keys: Keys of this import with the line that had them.
-    """
-
-    author: str
-    staged: int = 0
-    same: int = 0
-    bad: bool = False
-    taken: dict[str, list[datetime]] = field(default_factory=dict)
-    keys: dict[str, int] = field(default_factory=dict)
-
-
-def open_import(ctx: Context, *, caller: Caller) -> tuple[str, Staging]:
-    """Begin an import."""
-    ctx.refuse_in_guard_mode()
-    now = ctx.clock.now()
-    with ctx.store.write() as conn:
-        author = people.person_id(conn, caller.person)
-        return posts.open_batch(conn, by=author, now=now), Staging(author)
-
-
-def stage(ctx: Context, batch: str, staging: Staging, rows: Sequence[ImportRow]) -> StagedDoc:
-    """Check and stage a chunk of rows; every bad line is named, none is half in."""
-    now = ctx.clock.now()
-    bad: list[BadLineDoc] = []
-    good: list[StoredPost] = []
-    same = 0
-    with ctx.store.read() as conn:
-        known = posts.by_keys(conn, [r.post.key for r in rows if r.post.key])
-        for row in rows:
-            try:
-                checked = check(ctx, row.post, author=staging.author, now=now).stored
-                if _is_repeat(conn, staging, row, new=checked, known=known):
-                    same += 1
-                    continue
-                _take_slots(ctx, conn, staging, checked)
-            except OperatorError as error:
-                bad.append({"line": row.line, "message": _line(error)})
-            else:
-                good.append(checked)
-    staging.bad = staging.bad or bool(bad)
-    staging.same += same
-    if good and not staging.bad:
-        for at in range(0, len(good), STAGE_BITE):
-            with ctx.store.write() as conn:
-                posts.add(conn, good[at : at + STAGE_BITE], now=now, batch=batch)
-        staging.staged += len(good)
-    return {"staged": len(good), "same": same, "bad": bad}
-
-
-def _line(error: OperatorError) -> str:
-    return f"{error.message} ({error.hint})" if error.hint else error.message
-
-
-def _is_repeat(
-    conn: Connection,
-    staging: Staging,
-    row: ImportRow,
-    *,
-    new: StoredPost,
-    known: Collection[str],
-) -> bool:
-    key = new.key
-    if key is None:
-        return False
-    if key in staging.keys:
-        raise UsageError("key_twice", f"the key {key!r} stands in line {staging.keys[key]} too")
-    staging.keys[key] = row.line
-    if key not in known:
-        return False
-    try:
-        return _same_key(conn, new) is not None
-    except RefusedError as error:
-        raise UsageError(error.code, error.message, error.hint) from error
-
-
-def _take_slots(ctx: Context, conn: Connection, staging: Staging, new: StoredPost) -> None:
-    for place in new.places:
-        limits = ctx.limits[place.channel]
-        if not limits.min_gap and not limits.max_per_hour:
-            continue
-        taken = staging.taken.get(place.channel)
-        if taken is None:
-            taken = _all_taken(conn, place.channel, limits.min_gap, ctx.clock.now())
-            staging.taken[place.channel] = taken
-        problem = rules.slot_problem(limits, place.due_at, taken)
-        if problem:
-            raise UsageError("crowded", problem, "choose another time")
-        bisect.insort(taken, place.due_at)
-
-
-def _all_taken(conn: Connection, channel: str, min_gap: timedelta, now: datetime) -> list[datetime]:
-    start = now - max(rules.HOUR, min_gap)
-    far = now + timedelta(days=4000)
-    return deliveries.due_times(conn, channel, after=start, before=far, states=PENDING)
-
-
-def commit(
-    ctx: Context, batch: str, staging: Staging, *, dry_run: bool, caller: Caller
-) -> CommittedDoc:
-    """
-    Make an import visible with its one last row, or forget it in a dry run.
-
-    Raises:
-        UsageError: It has bad lines; nothing of it is visible.
-    """
-    if staging.bad:
-        raise UsageError("bad_lines", "the import has bad lines; nothing was added")
-    now = ctx.clock.now()
-    if dry_run:
-        drop(ctx, batch)
-        return {"added": staging.staged, "same": staging.same}
-    with ctx.store.write() as conn:
-        by = people.person_id(conn, caller.person)
-        posts.show_batch(conn, batch, now=now)
-        record(conn, Entry("queue.imported", batch, by, {"posts": staging.staged}), now=now)
-    ctx.hooks.wake()
-    return {"added": staging.staged, "same": staging.same}
-
-
-def drop(ctx: Context, batch: str) -> None:
-    """Forget a staged import, in bites so that a pause never waits for it."""
-    while True:
-        with ctx.store.write() as conn:
-            row = posts.batch_row(conn, batch)
-            if row is None or row.visible_at is not None:
-                return
-            posts.drop_batch(conn, batch)

@@ -6,7 +6,6 @@ It only chooses the room that does it; ``control.protocol.Desk`` says what each 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,7 @@ from killswitch.desk import (
     status,
     upkeep,
 )
-from killswitch.desk.adding import Staging
-from killswitch.errors import RefusedError
+from killswitch.desk.imports import Imports
 from killswitch.wire import (
     AckDoc,
     ActedDoc,
@@ -57,9 +55,6 @@ from killswitch.wire import (
 if TYPE_CHECKING:
     from killswitch.desk.context import Context
 
-# Imports that may be open at once; each keeps a list of due times in memory.
-MAX_IMPORTS = 4
-
 
 class Desk:
     """The human side of one daemon."""
@@ -67,8 +62,7 @@ class Desk:
     def __init__(self, context: Callable[[], Context]) -> None:
         """Ask ``context`` anew at each call: a reload replaces it."""
         self._context = context
-        self._imports: dict[str, Staging] = {}
-        self._lock = threading.Lock()
+        self._imports = Imports()
 
     @property
     def _ctx(self) -> Context:
@@ -108,6 +102,7 @@ class Desk:
 
     def queue_add(self, post: NewPost, *, caller: Caller) -> AddedDoc:
         """Take one post."""
+        self._imports.forget_abandoned(self._ctx)
         return adding.add(self._ctx, post, caller=caller)
 
     def queue_show(self, ref: str) -> DeliveryShownDoc:
@@ -120,44 +115,19 @@ class Desk:
 
     def import_open(self, name: str, *, caller: Caller) -> ImportDoc:  # noqa: ARG002 - the file's name is the client's matter
         """Open an import."""
-        with self._lock:
-            if len(self._imports) >= MAX_IMPORTS:
-                raise RefusedError(
-                    "imports", "too many imports are open", "finish or drop one of them"
-                )
-            batch, staging = adding.open_import(self._ctx, caller=caller)
-            self._imports[batch] = staging
-        return {"import": batch}
+        return self._imports.begin(self._ctx, caller=caller)
 
-    def _staging(self, batch: str) -> Staging:
-        staging = self._imports.get(batch)
-        if staging is None:
-            raise RefusedError("not_found", f"there is no open import {batch!r}", "start again")
-        return staging
-
-    def import_rows(
-        self,
-        batch: str,
-        rows: Sequence[ImportRow],
-        *,
-        caller: Caller,  # noqa: ARG002 - checked at the open
-    ) -> StagedDoc:
+    def import_rows(self, batch: str, rows: Sequence[ImportRow], *, caller: Caller) -> StagedDoc:
         """Check and stage a chunk of rows."""
-        return adding.stage(self._ctx, batch, self._staging(batch), rows)
+        return self._imports.stage(self._ctx, batch, rows, caller=caller)
 
     def import_commit(self, batch: str, *, dry_run: bool, caller: Caller) -> CommittedDoc:
         """Make the import visible."""
-        document = adding.commit(
-            self._ctx, batch, self._staging(batch), dry_run=dry_run, caller=caller
-        )
-        self._imports.pop(batch, None)
-        return document
+        return self._imports.commit(self._ctx, batch, dry_run=dry_run, caller=caller)
 
     def import_drop(self, batch: str, *, caller: Caller) -> None:  # noqa: ARG002 - checked at the open
         """Forget an import."""
-        self._staging(batch)
-        adding.drop(self._ctx, batch)
-        self._imports.pop(batch, None)
+        self._imports.drop(self._ctx, batch)
 
     def feeds(self) -> list[FeedDoc]:
         """Tell the health of every feed."""

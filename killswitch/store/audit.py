@@ -170,6 +170,14 @@ def rows(
     return list(conn.execute(statement))
 
 
+def actors(conn: Connection, event: str, subject: str) -> set[str]:
+    """Return who ever did this to a subject."""
+    statement = sa.select(audit.c.actor).where(
+        audit.c.subject == subject, audit.c.event == event
+    )
+    return set(conn.execute(statement).scalars())
+
+
 def data_of(row: Row[Any]) -> dict[str, Any]:
     """Return the data of an audit row."""
     found: dict[str, Any] = json.loads(row.data)

@@ -389,7 +389,13 @@ def of_batch(conn: Connection, batch: str, *, after: str, limit: int = BATCH) ->
 
 
 def hold_staged(
-    conn: Connection, delivery_id: str, kind: HoldKind, *, ref: str, words: Sequence[str], now: datetime
+    conn: Connection,
+    delivery_id: str,
+    kind: HoldKind,
+    *,
+    ref: str,
+    words: Sequence[str],
+    now: datetime,
 ) -> None:
     """
     Hold a delivery of an import that nobody sees yet.
@@ -475,9 +481,7 @@ def lift_holds(
 
     All of them for a human's release, move or edit, those of one kind for a confirm.
     """
-    statement = sa.update(holds).where(
-        holds.c.delivery == delivery_id, holds.c.lifted_at.is_(None)
-    )
+    statement = sa.update(holds).where(holds.c.delivery == delivery_id, holds.c.lifted_at.is_(None))
     if kind is not None:
         statement = statement.where(holds.c.kind == kind.value)
     conn.execute(statement.values(lifted_at=now))

@@ -177,6 +177,12 @@ def batch_row(conn: Connection, batch: str) -> Row[Any] | None:
     return conn.execute(sa.select(batches).where(batches.c.id == batch)).one_or_none()
 
 
+def is_staged(conn: Connection, batch: str | None) -> bool:
+    """Say whether a post's import is one that nobody sees yet."""
+    row = batch_row(conn, batch) if batch is not None else None
+    return row is not None and row.visible_at is None
+
+
 def show_batch(conn: Connection, batch: str, *, now: datetime) -> None:
     """Make an import visible: the one last row."""
     conn.execute(sa.update(batches).where(batches.c.id == batch).values(visible_at=now))

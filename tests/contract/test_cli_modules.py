@@ -31,6 +31,12 @@ OURS = {
     "killswitch.queue",
     "killswitch.queue.durations",
     "killswitch.wire",
+    "killswitch.wire.pause",
+    "killswitch.wire.queue",
+    "killswitch.wire.requests",
+    "killswitch.wire.status",
+    "killswitch.wire.times",
+    "killswitch.wire.upkeep",
 }
 MORE = {
     "ack": {"killswitch.cli.ack"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, NotRequired, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -88,7 +88,7 @@ def test_no_field_of_the_contract_is_gone_or_optional(name):
     hints = get_type_hints(shape, include_extras=True)
     for field in CONTRACT[name].split():
         assert field in hints
-        assert get_origin(hints[field]) is not wire.NotRequired
+        assert get_origin(hints[field]) is not NotRequired
 
 
 @pytest.mark.parametrize(("doc", "shape"), ANSWERED, ids=range(len(ANSWERED)))

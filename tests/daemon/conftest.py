@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from tests.daemon.bench import Bench
 from tests.store.made import (  # noqa: F401 - fixtures
     _migrated_server,
     postgres_store,
@@ -7,3 +10,22 @@ from tests.store.made import (  # noqa: F401 - fixtures
     sqlite_template,
     store,
 )
+
+
+@pytest.fixture
+def bench(sqlite_store, tmp_path):
+    made = Bench(sqlite_store, tmp_path)
+    yield made
+    made.closing.set()
+    made.sweep.close()
+    assert made.faults == []
+
+
+@pytest.fixture
+def either_bench(store, tmp_path):
+    """A bench on each of the two databases."""
+    made = Bench(store, tmp_path)
+    yield made
+    made.closing.set()
+    made.sweep.close()
+    assert made.faults == []

@@ -428,3 +428,12 @@ def test_a_drill_on_a_terminal_asks_first(home, desk, typed):
         code, _ = on_a_terminal(home, typed, "drill", "--wait", "1s")
     assert code == (0 if typed == "drill\n" else 2)
     assert bool(desk.asked("pause")) is (typed == "drill\n")
+
+
+def test_an_import_on_a_terminal_shows_its_progress_and_its_result(home, desk):
+    (home / "june.csv").write_text("due,channel,text\nnow,web,x\n")
+    with serving(desk, home):
+        code, shown = on_a_terminal(home, "", "queue", "import", str(home / "june.csv"))
+    assert code == 0
+    assert "importing" in shown
+    assert "1 added" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from killswitch.demo import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +27,7 @@ FACTS = (
     r"sent: 6 posts \(1 to the file, 5 to the webhook\); receivers and store agree, each once",
     r"every webhook call was signed rightly",
     r"uncertain: 0",
-    r"paused: \d+\.\d s after the first headline .*, \d+\.\d s after the second",
+    r"paused: \d+\.\d+ s after the first headline .*, \d+\.\d+ s after the second",
     r"first notice: \d+ ms after the pause",
     r"sealed after: story \d+ ms, blind \d+ ms, hung \d+ ms",
     r"left during the pause “story” \(\d+ s\): 0",
@@ -61,6 +64,29 @@ def processes_of(temp: Path) -> list[str]:
         if known and words:
             found.append(words)
     return found
+
+
+class Ended:
+    """An act in which the daemon dies under the demonstration's hands."""
+
+    def __call__(self, play):
+        play.house.start()
+        play.status()
+        os.kill(int((play.house.state_dir / "daemon.lock").read_text()), signal.SIGKILL)
+        play.stage.until("the daemon is missed", play.house.check_alive, limit_s=20)
+
+
+def test_demo_whose_daemon_dies_fails_and_says_where_its_log_is(temp, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(temp))
+    monkeypatch.setattr(main, "_ACTS", (Ended(),))
+    before = signal.getsignal(signal.SIGINT)
+    assert main.main(argparse.Namespace(fast=True)) == 1
+    said = capsys.readouterr().out
+    (log,) = temp.iterdir()
+    assert "the daemon is gone" in said
+    assert str(log) in said
+    assert "daemon.started" in log.read_text()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.timeout(WITHIN_S + 20)

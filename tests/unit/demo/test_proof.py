@@ -91,7 +91,7 @@ def test_facts_are_said_when_all_is_so():
     proof.facts(play)
     said = out.getvalue()
     assert "sent: 3 posts (1 to the file, 2 to the webhook)" in said
-    assert "paused: 7.0 s after the first headline" in said
+    assert "paused: 7.00 s after the first headline" in said
     assert "sealed after: story 100 ms, blind 100 ms, hung 700 ms" in said
     assert "least: 2.0 s" in said
     assert "\x1b" not in said

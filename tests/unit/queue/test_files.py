@@ -115,6 +115,12 @@ def test_a_file_that_is_wrong_as_a_whole_is_refused(data, code):
     assert "nothing was imported" in refusal.value.message
 
 
+def test_a_file_that_is_too_big_is_refused(monkeypatch):
+    monkeypatch.setattr("killswitch.queue.files.FILE_MOST", 10)
+    with pytest.raises(UsageError, match="more than"):
+        rows_of("due,channel,text\n")
+
+
 def test_a_wrong_encoding_names_its_line():
     with pytest.raises(UsageError, match="line 3"):
         rows_of(b"due,channel,text\nnow,web,ok\nnow,web,\xe9t\xe9\n")

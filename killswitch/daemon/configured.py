@@ -1,0 +1,61 @@
+"""
+Load the configuration as the daemon needs it: the one check for ``run``, ``--check`` and reload.
+
+The settings check themselves; what only other rooms know (notice schemes, shipped languages, safe
+expressions) is added here, so that a check that passes means a daemon that starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from killswitch.daemon.policies import detect_policy
+from killswitch.errors import ConfigError
+from killswitch.news.grade import Detector
+from killswitch.notify.schemes import check_address
+from killswitch.settings import Settings, find_config, load
+from killswitch.watch.lexicons import shipped_languages
+
+
+def configured(args: argparse.Namespace) -> tuple[Path | None, Settings]:
+    """
+    Find, load and check the configuration.
+
+    Args:
+        args: The global options ``config``, ``state_dir`` and ``socket``.
+
+    Raises:
+        ConfigError: It is wrong; the message names the place and the mend.
+    """
+    path = find_config(args.config, os.environ)
+    settings = load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket)
+    if not settings.feeds:
+        raise ConfigError(
+            "no_feeds",
+            "no feeds are configured: the news can't be seen, so nothing would ever leave",
+            "write a configuration with killswitch init, or name one with --config",
+        )
+    _refuse_bad_addresses(settings)
+    unknown = sorted(set(settings.detect.languages) - set(shipped_languages()))
+    if unknown:
+        known = ", ".join(shipped_languages())
+        raise ConfigError(
+            "unknown_language",
+            f"detect.languages: no word list for {unknown[0]!r}",
+            f"one of {known}",
+        )
+    Detector((), detect_policy(settings))  # refuses an expression that is not safe to run
+    return path, settings
+
+
+def _refuse_bad_addresses(settings: Settings) -> None:
+    """Refuse addresses that no notice could ever reach; the settings know no apprise."""
+    lists = [settings.notify.urls, *settings.notify.next]
+    for number, addresses in enumerate(lists):
+        for position, one in enumerate(addresses):
+            problem = check_address(one.get_secret_value())
+            if problem:
+                place = "notify.urls" if number == 0 else f"notify.next[{number - 1}]"
+                raise ConfigError("notify_address", f"{place}[{position}]: {problem}")

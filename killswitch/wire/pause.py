@@ -1,0 +1,120 @@
+"""The shapes of the pause: causes, receipts, what a human sees before resuming."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+from killswitch.wire.queue import DeliveryDoc
+
+Via = Literal["socket", "flag"]
+
+
+class EvidenceDoc(TypedDict):
+    """One headline behind a cause."""
+
+    title: str
+    outlet: str
+    url: str | None
+    at: str | None
+
+
+class CauseDoc(TypedDict):
+    """One open reason of a pause."""
+
+    id: str
+    kind: str
+    reason: str
+    since: str
+    by: str
+    evidence: list[EvidenceDoc]
+    rule: NotRequired[str | None]
+
+
+class InhibitDoc(TypedDict):
+    """One short "not now" that lifts by itself."""
+
+    kind: str
+    reason: str
+    since: str
+
+
+class FlagDoc(TypedDict):
+    """One entry of the flag directory."""
+
+    name: str
+    key: str | None
+    note: str
+
+
+class PostDoc(TypedDict):
+    """A delivery in one line: on the wire, uncertain, gone out."""
+
+    id: str
+    channel: str
+    text: str
+    at: NotRequired[str | None]
+    author: NotRequired[str | None]
+
+
+class PauseDoc(TypedDict):
+    """
+    The receipt of a pause.
+
+    ``sealed`` is None while that is not known yet, False when it is known not to be.
+    """
+
+    accepted: bool
+    via: Via
+    sealed: bool | None
+    version: int | None
+    on_wire: list[PostDoc]
+    uncertain: list[PostDoc]
+    state_dir: str
+    sealed_at: NotRequired[str | None]
+
+
+class AckDoc(TypedDict):
+    """Who took it, when, and how many notices stopped."""
+
+    acked_by: str
+    acked_at: str
+    notices: int
+
+
+class StandingDoc(TypedDict):
+    """A cause that still stands, so that a resume is refused, and why."""
+
+    kind: str
+    why: str
+
+
+class ResumePreviewDoc(TypedDict):
+    """What a human must see before resuming."""
+
+    version: int
+    causes: list[CauseDoc]
+    standing: list[StandingDoc]
+    undecided: list[DeliveryDoc]
+    decided: list[DeliveryDoc]
+    held: int
+    next_24h: list[DeliveryDoc]
+    uncertain: list[DeliveryDoc]
+
+
+class ResumeDoc(TypedDict):
+    """What a resume did."""
+
+    version: int
+    closed: list[str]
+    held: int
+    lead_until: str | None
+    released: NotRequired[int]
+
+
+class DismissDoc(TypedDict):
+    """What a dismissal of a false alarm did."""
+
+    version: int
+    closed: list[str]
+    still_paused: bool
+    muted: list[str]

@@ -1,0 +1,146 @@
+"""The shapes of the queue: deliveries, verbs, imports, and the audit rows beside them."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+
+class HoldDoc(TypedDict):
+    """Why a delivery is held; ``words`` are the clashing ones."""
+
+    kind: str
+    ref: str
+    words: list[str]
+
+
+class MediaDoc(TypedDict):
+    """One file of a post."""
+
+    path: str
+    alt: str
+
+
+class DeliveryDoc(TypedDict):
+    """One delivery, as ``queue list`` shows it."""
+
+    id: str
+    post: str
+    key: str | None
+    channel: str
+    state: str
+    due: str
+    text: str
+    tags: list[str]
+    reason: str | None
+    decision: str | None
+    clash: list[str]
+    wall: NotRequired[str]
+    zone: NotRequired[str]
+    holds: NotRequired[list[HoldDoc]]
+    media: NotRequired[list[MediaDoc]]
+    link: NotRequired[str | None]
+    author: NotRequired[str | None]
+    approved_by: NotRequired[str | None]
+    remote_id: NotRequired[str | None]
+    remote_url: NotRequired[str | None]
+    sent_at: NotRequired[str | None]
+    problem: NotRequired[str | None]
+    expires: NotRequired[str | None]
+    stale: NotRequired[bool]
+
+
+class AuditDoc(TypedDict):
+    """One row of the audit chain."""
+
+    seq: int
+    at: str
+    actor: str
+    event: str
+    subject: str
+    data: dict[str, Any]
+
+
+class AttemptDoc(TypedDict):
+    """One try to publish."""
+
+    number: int
+    intent_at: str
+    outcome: str
+    detail: str | None
+    ended_at: str | None
+
+
+class DeliveryShownDoc(DeliveryDoc):
+    """One delivery with all that happened to it."""
+
+    history: list[AuditDoc]
+    attempts: list[AttemptDoc]
+
+
+class QueuePageDoc(TypedDict):
+    """One page of the queue; ``next`` is the cursor of the page after, None at the end."""
+
+    deliveries: list[DeliveryDoc]
+    next: str | None
+
+
+class AddedDoc(TypedDict):
+    """A post that was taken; ``note`` tells of a DST overlap, a clash, a hold."""
+
+    post: str
+    ids: list[str]
+    due: str
+    wall: str
+    zone: str
+    note: str | None
+
+
+class DoneDoc(TypedDict):
+    """What became of one delivery."""
+
+    id: str
+    state: str
+    due: str
+    decision: str | None
+
+
+class RefusalDoc(TypedDict):
+    """Why one delivery was left as it was."""
+
+    id: str
+    code: str
+    message: str
+    hint: str
+
+
+class ActedDoc(TypedDict):
+    """The result of a verb."""
+
+    done: list[DoneDoc]
+    refused: list[RefusalDoc]
+
+
+ImportDoc = TypedDict("ImportDoc", {"import": str})
+"""The id of an import that was opened."""
+
+
+class BadLineDoc(TypedDict):
+    """One line of a queue file that can't be taken."""
+
+    line: int
+    message: str
+
+
+class StagedDoc(TypedDict):
+    """What became of a chunk of rows; nothing of it is visible yet."""
+
+    staged: int
+    same: int
+    bad: list[BadLineDoc]
+
+
+class CommittedDoc(TypedDict):
+    """An import that became visible (or would, in a dry run)."""
+
+    added: int
+    same: int

@@ -21,6 +21,7 @@ from killswitch.wire import z_time
 
 # A longer line could be torn by a full disk; no network takes a text of this length either.
 MAX_TEXT = 100_000
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class FileChannel:
@@ -49,7 +50,8 @@ class FileChannel:
         try:
             number = os.open(
                 self._path,
-                os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW,
+                # O_NONBLOCK: a pipe that nobody reads would make the open wait for ever.
+                _FLAGS | os.O_NONBLOCK,
                 0o640,
             )
         except OSError as error:

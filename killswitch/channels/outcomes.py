@@ -17,6 +17,8 @@ _FOR_GOOD = frozenset({400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 421, 42
 _ACCOUNT = frozenset({401, 403})
 # A network that asks for a longer wait than this is not waited for: a human decides.
 MAX_WAIT = timedelta(hours=1)
+# More digits than this are past MAX_WAIT whatever they say, and would cost time to read.
+_DIGITS = 9
 
 
 def conclude(status: int, *, retry_after: str | None, now: datetime, said: str = "") -> Outcome:
@@ -52,15 +54,16 @@ def wait_of(retry_after: str | None, *, now: datetime) -> timedelta:
     if retry_after is not None:
         text = retry_after.strip()
         if text.isascii() and text.isdigit():
-            wait = timedelta(seconds=min(int(text[:10]), MAX_WAIT.total_seconds()))
+            wait = timedelta(seconds=int(text)) if len(text.lstrip("0")) <= _DIGITS else MAX_WAIT
         else:
-            wait = _until(text, now) or wait
+            until = _until(text, now)
+            wait = wait if until is None else until
     return min(max(wait, timedelta(seconds=1)), MAX_WAIT)
 
 
 def _until(text: str, now: datetime) -> timedelta | None:
     try:
         at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an hour of twenty digits overflows
         return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)) - now

@@ -29,7 +29,7 @@ from killswitch.daemon.supervisor import Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.desk.context import Context, Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
-from killswitch.errors import ConfigError, TransientError, UsageError
+from killswitch.errors import ConfigError, TransientError
 from killswitch.flagging import flag_causes
 from killswitch.flags import FlagDir
 from killswitch.gate import Gate
@@ -262,13 +262,8 @@ class Daemon:
 
     def _content_is_whole(self, one: Delivery) -> bool:
         """Say whether the media of a delivery are still the bytes that were approved."""
-        try:
-            return all(
-                media.fingerprint(self.parts.context.media_dir, m.path) == m.sha256
-                for m in one.content.media
-            )
-        except UsageError:
-            return False
+        files = ((m.path, m.sha256) for m in one.content.media)
+        return media.is_whole(self.parts.context.media_dir, files)
 
     def _build_loops(self, settings: Settings) -> None:
         clock = self.clock

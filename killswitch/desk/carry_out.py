@@ -9,7 +9,7 @@ slot that the channel's own gap allows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,13 +34,23 @@ _SLOT_SEARCH = timedelta(days=60)
 
 
 @dataclass(slots=True)
-class _Line:
-    """Posts whose time has passed and that may leave, by channel, with who let them out."""
+class _Going:
+    """
+    What a resume or a dismissal lets out.
+
+    Attributes:
+        waiting: Posts whose time has passed, by channel: they get slots.
+        by: Who let them out.
+        edited: Posts with new words, with the events that their editors were shown.
+        free: Deliveries that may leave by themselves.
+    """
 
     waiting: dict[str, list[Delivery]] = field(default_factory=lambda: defaultdict(list))
     by: dict[str, str] = field(default_factory=dict)
+    edited: list[tuple[Delivery, list[str]]] = field(default_factory=list)
+    free: set[str] = field(default_factory=set)
 
-    def add(self, one: Delivery, by: str) -> None:
+    def wait(self, one: Delivery, by: str) -> None:
         """Let one more wait for a slot."""
         self.waiting[one.channel].append(one)
         self.by[one.id] = by
@@ -61,76 +71,78 @@ def hold_lead(ctx: Context, conn: Connection, *, now: datetime) -> int:
 
 def carry_out_all(ctx: Context, conn: Connection, *, now: datetime) -> int:
     """Carry out every written decision on a held delivery; return how many may leave now."""
-    line = _Line()
-    released = _carry_out(ctx, conn, line, now=now)
-    return released + _give_slots(ctx, conn, line, now=now)
+    going = _Going()
+    _carry_out(ctx, conn, going, now=now)
+    return _end(ctx, conn, going, now=now)
 
 
 def let_go_on(
     ctx: Context, conn: Connection, incident: str | None, *, by: str, now: datetime
 ) -> int:
     """After a false alarm: what only the pause held and is not late goes on, spaced."""
-    only_pause = deliveries.held_only_by(conn, HoldKind.PAUSE, HoldKind.LEAD, ref=incident)
+    only_pause = deliveries.held_only_by(conn, HoldKind.PAUSE, ref=incident)
     decided = decisions.of(conn, [one.id for one in only_pause])
-    line, going = _Line(), 0
+    going = _Going()
     for one in only_pause:
         limits = ctx.limits.get(one.channel)
         if one.id in decided or limits is None:
             continue
         if one.due_at > now:
-            going += _put_back(conn, one, {}, by=by, now=now)
+            # Nobody looked at this one: what the horizon asks of it stays as it was.
+            _put_back(conn, going, one, {}, by=by, now=now)
         elif not rules.is_late(one.due_at, late_after=limits.late_after, now=now):
-            line.add(one, by)
-    going += _carry_out(ctx, conn, line, now=now)
-    return going + _give_slots(ctx, conn, line, now=now)
+            going.wait(one, by)
+    _carry_out(ctx, conn, going, now=now)
+    return _end(ctx, conn, going, now=now)
 
 
-def _carry_out(ctx: Context, conn: Connection, line: _Line, *, now: datetime) -> int:
+def _carry_out(ctx: Context, conn: Connection, going: _Going, *, now: datetime) -> None:
     """
-    Carry out what needs no slot, and put the rest into the line.
+    Carry out what needs no slot, and let the rest wait for one.
 
     A decision whose own time has passed by now is none: its delivery stays held.
     """
     rows = decisions.all_of_held(conn)
     found = {one.id: one for one in deliveries.lock_many(conn, [row.delivery for row in rows])}
-    released = 0
     for row in rows:
         decisions.drop(conn, row.delivery)
-        if row.due_at is not None and row.due_at <= now:
-            continue
-        released += _carry_out_one(ctx, conn, line, found[row.delivery], row, now=now)
-    return released
+        if row.due_at is None or row.due_at > now:
+            _carry_out_one(ctx, conn, going, found[row.delivery], row, now=now)
 
 
 def _carry_out_one(
-    ctx: Context, conn: Connection, line: _Line, one: Delivery, row: Any, *, now: datetime
-) -> bool:
-    """Carry out one decision; say whether the delivery may leave by itself now."""
+    ctx: Context, conn: Connection, going: _Going, one: Delivery, row: Any, *, now: datetime
+) -> None:
     if row.kind == Decision.SKIP.value:
         skip(conn, one, by=row.by, why=row.reason or "skipped by a human", now=now)
     if row.kind not in _OUT:
-        return False
-    shown = clashes_shown(conn, one)
+        return
     if row.kind == Decision.EDIT.value:
+        shown = clashes_shown(conn, one)
         one = edit(ctx, conn, one, row.post_change or {}, by=row.by, now=now)
-    if (row.due_at or one.due_at) <= now:
-        line.add(one, row.by)
-        return False
+        going.edited.append((one, shown))
     when = When(one.due_at, one.wall, one.zone)
     if row.due_at is not None:
         when = When(row.due_at, row.wall, row.zone)
-    free = schedule(ctx, conn, one, when, by=row.by, now=now)
-    if row.kind == Decision.EDIT.value:
-        free = free and not hold_clashes(ctx, conn, one.post, now=now, shown=shown)
-    return free
+    if when.instant <= now:
+        going.wait(one, row.by)
+    else:
+        values = time_values(ctx, one, when, now=now)
+        _put_back(conn, going, one, values, by=row.by, now=now)
 
 
-def _give_slots(ctx: Context, conn: Connection, line: _Line, *, now: datetime) -> int:
-    start = now + ctx.queue.release_gap
-    return sum(
-        _place(ctx, conn, channel, waiting, by=line.by, start=start, now=now)
-        for channel, waiting in line.waiting.items()
-    )
+def _end(ctx: Context, conn: Connection, going: _Going, *, now: datetime) -> int:
+    """Give the slots, look at new words, and return how many may leave by themselves."""
+    for channel, waiting in going.waiting.items():
+        ordered = sorted(waiting, key=lambda one: (one.due_at, one.id))
+        slots = _slots(ctx, conn, channel, len(ordered), now=now)
+        for one, slot in zip(ordered, slots, strict=True):
+            values = time_values(ctx, one, slot, now=now)
+            _put_back(conn, going, one, values, by=going.by[one.id], now=now)
+    for one, shown in going.edited:
+        if hold_clashes(ctx, conn, one.post, now=now, shown=shown):
+            going.free.discard(one.id)
+    return len(going.free)
 
 
 def skip(conn: Connection, one: Delivery, *, by: str, why: str, now: datetime) -> None:
@@ -164,29 +176,33 @@ def clashes_shown(conn: Connection, one: Delivery) -> list[str]:
 
 def schedule(
     ctx: Context, conn: Connection, one: Delivery, when: When, *, by: str, now: datetime
-) -> bool:
+) -> None:
     """
     Put a held delivery back into the queue at ``when``, because a human said so.
 
     All its holds are lifted. A post that nobody has approved as it stands waits for its approver
     instead.
-
-    Returns:
-        Whether it may leave by itself.
     """
     values = time_values(ctx, one, when, now=now)
-    return _put_back(conn, one, values, by=by, now=now)
+    _put_back(conn, _Going(), one, values, by=by, now=now)
 
 
 def _put_back(
-    conn: Connection, one: Delivery, values: Mapping[str, Any], *, by: str, now: datetime
-) -> bool:
+    conn: Connection,
+    going: _Going,
+    one: Delivery,
+    values: Mapping[str, Any],
+    *,
+    by: str,
+    now: datetime,
+) -> None:
     deliveries.lift_holds(conn, one.id, now=now)
-    approved = one.approved_hash == one.content_hash
-    new = _S.SCHEDULED if approved else _S.AWAITING_APPROVAL
+    new = _S.AWAITING_APPROVAL
+    if one.approved_hash == one.content_hash:
+        new = _S.SCHEDULED
+        going.free.add(one.id)
     fresh = {"problem": None, "tries": 0, "next_at": one.due_at, **values}
     deliveries.move(conn, one, new, actor=by, why="released", now=now, values=fresh)
-    return approved
 
 
 def time_values(ctx: Context, one: Delivery, when: When, *, now: datetime) -> dict[str, Any]:
@@ -207,46 +223,36 @@ def time_values(ctx: Context, one: Delivery, when: When, *, now: datetime) -> di
     }
 
 
-def _slot(ctx: Context, instant: datetime) -> When:
-    """Return a time that the machine chose."""
+def _slots(
+    ctx: Context, conn: Connection, channel: str, count: int, *, now: datetime
+) -> list[When]:
+    """Return the next slots of a channel after a pause."""
+    limits = ctx.limits.get(channel)
+    min_gap = limits.min_gap if limits else timedelta(0)
+    start = now + ctx.queue.release_gap
+    taken = deliveries.due_times(
+        conn, channel, after=now, before=start + _SLOT_SEARCH, states=PENDING
+    )
+    found = rules.release_slots(
+        count, start=start, gap=ctx.queue.release_gap, min_gap=min_gap, taken=taken
+    )
+    return [_machine_time(ctx, instant) for instant in found]
+
+
+def _machine_time(ctx: Context, instant: datetime) -> When:
     zone = str(ctx.zone)
     return When(instant, wall_of(instant, zone=zone), zone)
 
 
-def _place(
-    ctx: Context,
-    conn: Connection,
-    channel: str,
-    waiting: Sequence[Delivery],
-    *,
-    by: Mapping[str, str],
-    start: datetime,
-    now: datetime,
-) -> int:
-    """Give posts whose time has passed the next slots of their channel, soonest due first."""
-    limits = ctx.limits.get(channel)
-    min_gap = limits.min_gap if limits else timedelta(0)
-    gap = ctx.queue.release_gap
-    taken = deliveries.due_times(
-        conn, channel, after=now, before=start + _SLOT_SEARCH, states=PENDING
-    )
-    slots = rules.release_slots(len(waiting), start=start, gap=gap, min_gap=min_gap, taken=taken)
-    ordered = sorted(waiting, key=lambda one: (one.due_at, one.id))
-    return sum(
-        schedule(ctx, conn, one, _slot(ctx, slot), by=by[one.id], now=now)
-        for one, slot in zip(ordered, slots, strict=True)
-    )
-
-
-def place_now(ctx: Context, conn: Connection, one: Delivery, *, by: str, now: datetime) -> bool:
+def place_now(ctx: Context, conn: Connection, one: Delivery, *, by: str, now: datetime) -> None:
     """Give one released past post the next slot that its channel's own gap allows."""
     limits = ctx.limits.get(one.channel)
+    min_gap = limits.min_gap if limits else timedelta(0)
     start = now
     if limits is not None:
-        since = now - max(rules.HOUR, limits.min_gap)
+        since = now - max(rules.HOUR, min_gap)
         sends = attempts.sends_since(conn, one.channel, since=since)
         start = max(now, rules.ready_at(limits, sends) or now)
-    min_gap = limits.min_gap if limits else timedelta(0)
     taken = deliveries.due_times(
         conn,
         one.channel,
@@ -255,5 +261,5 @@ def place_now(ctx: Context, conn: Connection, one: Delivery, *, by: str, now: da
         states=PENDING,
         without=one.id,
     )
-    slot = rules.release_slots(1, start=start, gap=min_gap, min_gap=min_gap, taken=taken)[0]
-    return schedule(ctx, conn, one, _slot(ctx, slot), by=by, now=now)
+    (slot,) = rules.release_slots(1, start=start, gap=min_gap, min_gap=min_gap, taken=taken)
+    schedule(ctx, conn, one, _machine_time(ctx, slot), by=by, now=now)

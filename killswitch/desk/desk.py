@@ -15,6 +15,7 @@ from killswitch.desk import (
     incidents,
     listing,
     pausing,
+    preview,
     resuming,
     status,
     upkeep,
@@ -86,7 +87,7 @@ class Desk:
 
     def resume_preview(self) -> ResumePreviewDoc:
         """Show what a human must see before resuming."""
-        return resuming.preview(self._ctx)
+        return preview.preview(self._ctx)
 
     def resume(self, seen: int, *, reason: str, keep_held: bool, caller: Caller) -> ResumeDoc:
         """Resume from the version that was seen."""

@@ -30,6 +30,8 @@ LIVE = tuple(
     for s in DeliveryState
     if s not in {_S.SENT, _S.FAILED, _S.SKIPPED, _S.CANCELLED, _S.RETRACTED}
 )
+# Where a delivery is, or may be, on its network.
+_WENT_OUT = frozenset({_S.SENT, _S.RETRACTING, _S.RETRACTED, _S.UNCERTAIN})
 # A shorter prefix would often fit by chance, and a verb would hit the wrong post.
 MIN_PREFIX = 4
 _MAX_FILTERED = 100_000
@@ -132,14 +134,15 @@ def shown(ctx: Context, ref: str) -> DeliveryShownDoc:
 
 
 def whose(ctx: Context, query: str) -> WhoseDoc:
-    """Tell whether an address or an id left through our gate."""
+    """
+    Tell whether an address or an id left through our gate.
+
+    Raises:
+        UsageError: The beginning of an id fits several deliveries.
+    """
     with ctx.store.read() as conn:
-        found = deliveries.by_remote(conn, query)
-        if not found and len(query) >= MIN_PREFIX and query.isalnum():
-            found = [
-                one for i in deliveries.matching(conn, query) if (one := deliveries.get(conn, i))
-            ]
-        if len(found) != 1:
+        found = _whose(conn, query)
+        if found is None:
             return {
                 "found": False,
                 "delivery": None,
@@ -148,12 +151,24 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
                 "sent_at": None,
             }
         (document,) = delivery_docs(
-            conn, found, now=ctx.clock.now(), stale_after=ctx.queue.stale_after
+            conn, [found], now=ctx.clock.now(), stale_after=ctx.queue.stale_after
         )
     return {
-        "found": found[0].state in {_S.SENT, _S.RETRACTING, _S.RETRACTED, _S.UNCERTAIN},
+        "found": found.state in _WENT_OUT,
         "delivery": document,
         "author": document.get("author"),
         "approved_by": document.get("approved_by"),
         "sent_at": document.get("sent_at"),
     }
+
+
+def _whose(conn: Connection, query: str) -> Delivery | None:
+    known = deliveries.by_remote(conn, query)
+    if known:
+        return known[0]
+    if len(query) < MIN_PREFIX or not query.isalnum():
+        return None
+    try:
+        return deliveries.get(conn, _resolve(conn, query))
+    except RefusedError:
+        return None

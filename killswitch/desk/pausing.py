@@ -57,6 +57,7 @@ def pause(
             starts all the same as long as this daemon lives.
     """
     now = ctx.clock.now()
+    reason = reason.strip() or "paused by hand"
     ctx.inhibits.open(InhibitKind.PAUSING, "a pause is being written down", now=now, ref=key)
     review_at = None if review_s is None else now + timedelta(seconds=review_s)
     pending = ctx.pending[key] = PendingPause(key, reason, caller.person, review_at)

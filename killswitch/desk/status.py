@@ -7,8 +7,10 @@ from typing import Any, TypedDict, cast
 
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, head, inhibit_doc, post_doc
-from killswitch.desk.resuming import undecided
-from killswitch.latch import InhibitKind, Latch
+from killswitch.desk.preview import undecided
+from killswitch.errors import TransientError
+from killswitch.flags import FlagState
+from killswitch.latch import Inhibit, InhibitKind, Latch
 from killswitch.news.story import Story
 from killswitch.notify.relays import by_hand
 from killswitch.queue.states import DeliveryState, HoldKind
@@ -18,9 +20,11 @@ from killswitch.store.engine import Connection
 from killswitch.wire import (
     ClashesDoc,
     FeverDoc,
+    FlagDoc,
     IncidentHeadDoc,
     NextDueDoc,
     PostDoc,
+    QueueCountsDoc,
     State,
     StatusDoc,
     WhoDoc,
@@ -46,56 +50,115 @@ class _IncidentPart(TypedDict):
 
 
 def status(ctx: Context) -> StatusDoc:
-    """Tell the state of everything."""
-    now = ctx.clock.now()
+    """
+    Tell the state of everything.
+
+    A store that gives no answer is part of the state, never a reason to say nothing: what is
+    known without it is told, and nothing leaves meanwhile, for the gate asks the same store.
+    """
     flags = ctx.flags.look()
-    with ctx.store.read(urgent=True) as conn:
-        latch = latch_store.read(conn)
-        counts = deliveries.counts(conn)
-        names = people.names(conn, {cause.by for cause in latch.causes})
-        relays = _relays(ctx, conn)
-        document: StatusDoc = {
-            "state": _state(ctx, latch),
-            "mode": ctx.mode,
-            "sealed": latch.paused and latch.sealed_at is not None,
-            "sealed_at": z_or_none(latch.sealed_at),
-            "version": latch.version,
-            "causes": [cause_doc(cause, names) for cause in latch.causes],
-            "inhibits": [inhibit_doc(inhibit) for inhibit in ctx.inhibits.list()],
-            "sight": _sight(ctx, conn, now),
-            "queue": {
-                "scheduled": counts.get(_S.SCHEDULED, 0) + counts.get(_S.CLAIMED, 0),
-                "held": counts.get(_S.HELD, 0),
-                "sending": counts.get(_S.SENDING, 0),
-                "uncertain": counts.get(_S.UNCERTAIN, 0),
-                "awaiting_approval": counts.get(_S.AWAITING_APPROVAL, 0),
-                "sent_24h": sum(deliveries.sent_since(conn, now - _DAY).values()),
-            },
-            "next_due": _next_due(conn, now),
-            "lead_until": _lead_until(ctx, latch, now),
-            "flags": [{"name": f.name, "key": f.key, "note": f.note} for f in flags.entries],
-            "state_dir": str(ctx.state_dir),
-            "now": z_time(now),
-            "language": ctx.language,
-            "timezone": str(ctx.zone),
-            "since": z_or_none(latch.paused_at),
-            "uncertain": [post_doc(one) for one in deliveries.in_state(conn, _S.UNCERTAIN)],
-            "undecided": len(undecided(conn, latch, now=now)) if latch.paused else 0,
-            "relays": relays,
-            "by_hand": by_hand(ctx.also_stop, relays),
-            "notices": _failing(ctx, conn, now),
-            "one_outlet": _one_outlet(ctx),
-            "rehearsal": _rehearsed(ctx, conn, now),
-            "last_round_age_s": _round_age(conn, now),
-        }
-        part = _incident_part(ctx, conn, latch, now)
-    document |= cast("StatusDoc", part)
+    try:
+        with ctx.store.read(urgent=True) as conn:
+            document = _told(ctx, conn, flags)
+    except TransientError as error:
+        document = _without_store(ctx, flags, error)
     document["hint"] = _hint(document)
     return document
 
 
-def _state(ctx: Context, latch: Latch) -> State:
-    if latch.paused or ctx.pending:
+def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
+    now = ctx.clock.now()
+    latch = latch_store.read(conn)
+    names = people.names(conn, {cause.by for cause in latch.causes})
+    relays = _relays(ctx, conn)
+    document: StatusDoc = {
+        "state": _state(ctx, flags, paused=latch.paused),
+        "mode": ctx.mode,
+        "sealed": latch.paused and latch.sealed_at is not None,
+        "sealed_at": z_or_none(latch.sealed_at),
+        "version": latch.version,
+        "causes": [cause_doc(cause, names) for cause in latch.causes],
+        "inhibits": [inhibit_doc(inhibit) for inhibit in ctx.inhibits.list()],
+        "sight": _sight(ctx, conn, now),
+        "queue": _counts(conn, now),
+        "next_due": _next_due(conn, now),
+        "lead_until": _lead_until(ctx, conn, latch, now),
+        "flags": _flags(flags),
+        "state_dir": str(ctx.state_dir),
+        "since": z_or_none(latch.paused_at),
+        "uncertain": [post_doc(one) for one in deliveries.in_state(conn, _S.UNCERTAIN)],
+        "undecided": len(undecided(conn, latch, now=now)) if latch.paused else 0,
+        "relays": relays,
+        "by_hand": by_hand(ctx.also_stop, relays),
+        "notices": _failing(ctx, conn, now),
+        "rehearsal": _rehearsed(ctx, conn, now),
+        "last_round_age_s": _round_age(conn, now),
+    }
+    document |= _of_the_daemon(ctx, now)
+    document |= cast("StatusDoc", _incident_part(ctx, conn, latch, now))
+    return document
+
+
+def _without_store(ctx: Context, flags: FlagState, error: TransientError) -> StatusDoc:
+    """Tell what is known in memory and from the flag directory; the rest is null or empty."""
+    now = ctx.clock.now()
+    sight = ctx.hooks.sight()
+    unknown = Inhibit(
+        InhibitKind.STORE,
+        f"whether the queue is paused can't be read: {error.message}",
+        ctx.inhibits.since(InhibitKind.STORE) or now,
+    )
+    inhibits = [one for one in ctx.inhibits.list() if one.kind is not InhibitKind.STORE]
+    state = _state(ctx, flags, paused=False)
+    document: StatusDoc = {
+        "state": "inhibited" if state == "running" else state,
+        "mode": ctx.mode,
+        "sealed": False,
+        "sealed_at": None,
+        "version": None,
+        "causes": [],
+        "inhibits": [inhibit_doc(one) for one in (*inhibits, unknown)],
+        "sight": {"ok": sight.ok, "age_s": None, "alive": sight.alive, "feeds": sight.feeds},
+        "queue": None,
+        "next_due": [],
+        "lead_until": None,
+        "flags": _flags(flags),
+        "state_dir": str(ctx.state_dir),
+        "by_hand": by_hand(ctx.also_stop, []),
+    }
+    return document | _of_the_daemon(ctx, now)
+
+
+def _of_the_daemon(ctx: Context, now: datetime) -> StatusDoc:
+    """Return the part that needs no store."""
+    part = {
+        "now": z_time(now),
+        "language": ctx.language,
+        "timezone": str(ctx.zone),
+        "one_outlet": _one_outlet(ctx),
+    }
+    return cast("StatusDoc", part)
+
+
+def _flags(flags: FlagState) -> list[FlagDoc]:
+    return [{"name": f.name, "key": f.key, "note": f.note} for f in flags.entries]
+
+
+def _counts(conn: Connection, now: datetime) -> QueueCountsDoc:
+    counts = deliveries.counts(conn)
+    return {
+        "scheduled": counts.get(_S.SCHEDULED, 0) + counts.get(_S.CLAIMED, 0),
+        "held": counts.get(_S.HELD, 0),
+        "sending": counts.get(_S.SENDING, 0),
+        "uncertain": counts.get(_S.UNCERTAIN, 0),
+        "awaiting_approval": counts.get(_S.AWAITING_APPROVAL, 0),
+        "sent_24h": sum(deliveries.sent_since(conn, now - _DAY).values()),
+    }
+
+
+def _state(ctx: Context, flags: FlagState, *, paused: bool) -> State:
+    # A flag that is not a cause yet stops the gate just the same.
+    if paused or ctx.pending or not flags.clear:
         return "paused"
     kinds = {inhibit.kind for inhibit in ctx.inhibits.list()}
     if InhibitKind.STARTING in kinds:
@@ -111,11 +174,13 @@ def _sight(ctx: Context, conn: Connection, now: datetime) -> Any:
 
 
 def _next_due(conn: Connection, now: datetime) -> list[NextDueDoc]:
+    """Return what waits for its turn, then what comes; a held post is told until its time."""
+    waiting = deliveries.in_state(conn, _S.SCHEDULED, _S.CLAIMED, before=now, limit=NEXT_SHOWN)
     coming = deliveries.page(
         conn,
         states=[_S.SCHEDULED.value, _S.CLAIMED.value, _S.HELD.value],
         after=(now, ""),
-        limit=NEXT_SHOWN,
+        limit=NEXT_SHOWN - len(waiting),
     )
     return [
         {
@@ -125,15 +190,18 @@ def _next_due(conn: Connection, now: datetime) -> list[NextDueDoc]:
             "text": head(one.content.text),
             "state": one.state.value,
         }
-        for one in coming
+        for one in (*waiting, *coming)
     ]
 
 
-def _lead_until(ctx: Context, latch: Latch, now: datetime) -> str | None:
+def _lead_until(ctx: Context, conn: Connection, latch: Latch, now: datetime) -> str | None:
     if latch.paused or latch.resumed_at is None:
         return None
+    last = incidents.newest(conn, limit=1)
     until = latch.resumed_at + ctx.queue.lead
-    return z_time(until) if until > now else None
+    # A dismissed alarm has no lead: what is not late goes on at its time.
+    has_lead = not last or last[0].outcome != "dismissed"
+    return z_time(until) if has_lead and until > now else None
 
 
 def _relays(ctx: Context, conn: Connection) -> Any:

@@ -6,10 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from killswitch.channels.frame import Channel
 from killswitch.desk import status as status_room
 from killswitch.desk.context import Context
 from killswitch.desk.documents import audit_doc
-from killswitch.errors import OperatorError, RefusedError
+from killswitch.errors import RefusedError, UsageError
 from killswitch.store import audit, channel_state, deliveries, people
 from killswitch.store.audit import Entry, record
 from killswitch.store.copying import copy_store
@@ -37,35 +38,42 @@ def channels(ctx: Context, *, check: bool = False) -> list[ChannelDoc]:
     """Tell limits and waits of every channel; a check that finds nothing lifts its wait."""
     now = ctx.clock.now()
     problems = {name: one.check() for name, one in ctx.channels.items()} if check else {}
-    with ctx.store.write() as conn:
-        for name, problem in problems.items():
-            if problem is None:
+    sound = [name for name, problem in problems.items() if problem is None]
+    if sound:
+        with ctx.store.write() as conn:
+            for name in sound:
                 channel_state.lift(conn, name)
+    with ctx.store.read() as conn:
         waits = channel_state.waiting(conn, now=now)
         sent = deliveries.sent_since(conn, now - _DAY)
     found: list[ChannelDoc] = []
     for name, one in sorted(ctx.channels.items()):
-        rules, wait = ctx.limits[name], waits.get(name)
-        limits: dict[str, Any] = {
-            **one.limits(),
-            "min_gap_s": rules.min_gap.total_seconds(),
-            "max_per_hour": rules.max_per_hour,
-            "hard_cap": rules.hard_cap,
-            "late_after_s": rules.late_after.total_seconds(),
-        }
+        wait = waits.get(name)
         problem = problems.get(name) or (wait.why if wait else None)
         found.append(
             {
                 "name": name,
                 "kind": one.kind,
                 "ok": problem is None,
-                "limits": limits,
+                "limits": _limits(ctx, name, one),
                 "sent_24h": sent.get(name, 0),
                 "waits_until": z_or_none(wait and wait.waits_until),
                 "problem": problem,
             }
         )
     return found
+
+
+def _limits(ctx: Context, name: str, channel: Channel) -> dict[str, Any]:
+    """Return the limits of the network and those of our own settings."""
+    rules = ctx.limits[name]
+    return {
+        **channel.limits(),
+        "min_gap_s": rules.min_gap.total_seconds(),
+        "max_per_hour": rules.max_per_hour,
+        "hard_cap": rules.hard_cap,
+        "late_after_s": rules.late_after.total_seconds(),
+    }
 
 
 def notify_test(ctx: Context) -> NotifyTestDoc:
@@ -106,7 +114,7 @@ def audit_verify(ctx: Context) -> AuditVerifyDoc:
 
 def erase(ctx: Context, login: str, *, caller: Caller) -> None:
     """
-    Erase a person's login and name; the audit chain keeps the id.
+    Erase a person's login and name, also where root said it; the audit chain keeps the ids.
 
     Raises:
         RefusedError: Nobody of that name is known.
@@ -114,10 +122,13 @@ def erase(ctx: Context, login: str, *, caller: Caller) -> None:
     now = ctx.clock.now()
     with ctx.store.write() as conn:
         by = people.person_id(conn, caller.person)
-        gone = people.erase(conn, login)
-        if gone is None:
-            raise RefusedError("not_found", f"nobody called {login!r} is known", "")
-        record(conn, Entry("person.erased", gone, by), now=now)
+        known = [login, *people.said_as(conn, login)]
+        gone = [one for name in known if (one := people.erase(conn, name)) is not None]
+        if not gone:
+            raise RefusedError(
+                "not_found", f"nobody called {login!r} is known", "killswitch audit list"
+            )
+        record(conn, *(Entry("person.erased", one, by) for one in gone), now=now)
 
 
 def backup(ctx: Context, to: str, *, caller: Caller) -> BackupDoc:
@@ -125,11 +136,12 @@ def backup(ctx: Context, to: str, *, caller: Caller) -> BackupDoc:
     Write a consistent copy of the store while it is in use.
 
     Raises:
+        UsageError: The path is relative: to which folder, the daemon can't know.
         OperatorError: The path exists, or can't be written; or the store is a server's.
     """
     path = Path(to)
     if not path.is_absolute():
-        raise OperatorError("path", f"{to!r} is not an absolute path", "name it from /")
+        raise UsageError("path", f"{to!r} is not an absolute path", "name it from /")
     copy_store(ctx.store, path)
     now = ctx.clock.now()
     with ctx.store.write() as conn:
@@ -152,27 +164,28 @@ def metrics(ctx: Context) -> str:
     """Write the metrics as Prometheus text (exposition format 0.0.4)."""
     now = status_room.status(ctx)
     sight, queue = now["sight"], now["queue"]
-    values: list[tuple[str, str, float]] = [
-        ("paused", "1 while at least one cause is open", float(now["state"] == "paused")),
-        ("sealed", "1 while the pause is sealed", float(now["sealed"])),
-        ("sending_allowed", "1 while posts may leave", float(now["state"] == "running")),
-        ("latch_version", "Version of the pause", float(now["version"] or 0)),
-        ("inhibits", "Short waits in force", float(len(now["inhibits"]))),
-        ("undecided", "Held posts that nobody has decided on", float(now.get("undecided", 0))),
+    values: list[tuple[str, str, float | None]] = [
+        ("paused", "1 while at least one cause is open", now["state"] == "paused"),
+        ("sealed", "1 while the pause is sealed", now["sealed"]),
+        ("sending_allowed", "1 while posts may leave", now["state"] == "running"),
+        ("store_ok", "1 while the store answers", now["version"] is not None),
+        ("latch_version", "Version of the pause", now["version"]),
+        ("inhibits", "Short waits in force", len(now["inhibits"])),
+        ("undecided", "Held posts that nobody has decided on", now.get("undecided")),
     ]
     if sight is not None:
         values += [
-            ("feeds", "Watched feeds", float(sight["feeds"])),
-            ("feeds_alive", "Watched feeds that count", float(sight["alive"])),
-            ("sight_ok", "1 while the news is seen well enough", float(sight["ok"])),
-            ("sight_age_seconds", "Age of the last good sight", float(sight["age_s"] or 0)),
+            ("feeds", "Watched feeds", sight["feeds"]),
+            ("feeds_alive", "Watched feeds that count", sight["alive"]),
+            ("sight_ok", "1 while the news is seen well enough", sight["ok"]),
+            ("sight_age_seconds", "Age of the last good sight", sight["age_s"]),
         ]
     lines = []
     for name, text, value in values:
         lines += [
             f"# HELP killswitch_{name} {text}",
             f"# TYPE killswitch_{name} gauge",
-            f"killswitch_{name} {value:g}",
+            f"killswitch_{name} {_number(value)}",
         ]
     lines += ["# HELP killswitch_deliveries Posts by state", "# TYPE killswitch_deliveries gauge"]
     lines += [
@@ -180,3 +193,10 @@ def metrics(ctx: Context) -> str:
         for state, number in (queue or {}).items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    """Write a sample; what is not known is no number rather than a wrong one."""
+    if value is None:
+        return "NaN"
+    return str(int(value)) if value == int(value) else repr(float(value))

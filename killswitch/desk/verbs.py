@@ -11,7 +11,7 @@ from killswitch.desk.deed import CHANGEABLE, LEFT, Deed
 from killswitch.errors import UsageError
 from killswitch.queue.states import RECALLABLE, Decision, DeliveryState, HoldKind
 from killswitch.queue.when import When
-from killswitch.store import decisions, deliveries, posts
+from killswitch.store import decisions, deliveries
 from killswitch.store.deliveries import Delivery
 from killswitch.wire import z_time
 
@@ -161,4 +161,3 @@ def cancel(deed: Deed, one: Delivery) -> str | None:
         values=deliveries.unclaimed(one),
     )
     return None
-

@@ -88,7 +88,9 @@ def approve(deed: Deed, one: Delivery) -> str | None:
     states = frozenset({_S.AWAITING_APPROVAL, _S.HELD, _S.SCHEDULED})
     deed.need(one, states, "approved")
     if one.approved_hash == one.content_hash:
-        raise RefusedError("approved", f"{one.id} is approved as it stands", "nothing is to be done")
+        raise RefusedError(
+            "approved", f"{one.id} is approved as it stands", "nothing is to be done"
+        )
     if deed.caller.name in _hands(deed, one):
         raise RefusedError(
             "own_post",

@@ -172,9 +172,7 @@ def rows(
 
 def actors(conn: Connection, event: str, subject: str) -> set[str]:
     """Return who ever did this to a subject."""
-    statement = sa.select(audit.c.actor).where(
-        audit.c.subject == subject, audit.c.event == event
-    )
+    statement = sa.select(audit.c.actor).where(audit.c.subject == subject, audit.c.event == event)
     return set(conn.execute(statement).scalars())
 
 

@@ -9,9 +9,6 @@ from pathlib import Path
 from killswitch.errors import OperatorError
 from killswitch.store.engine import Store
 
-# Pages a step: between steps a pause may write.
-_PAGES = 256
-
 
 def copy_store(store: Store, to: Path) -> None:
     """
@@ -35,10 +32,12 @@ def copy_store(store: Store, to: Path) -> None:
 
 
 def _copy(source: Path, to: Path) -> None:
-    old, new = sqlite3.connect(f"file:{source}?mode=ro", uri=True), sqlite3.connect(to)
+    old, new = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(to)
     try:
         with new:
-            old.backup(new, pages=_PAGES)
+            # In one step: it reads one moment of the WAL and stops no writer. Between several
+            # steps any write of the daemon would make it start again, for ever.
+            old.backup(new)
     except sqlite3.Error as error:
         to.unlink(missing_ok=True)
         raise OperatorError("backup_failed", f"the copy to {to} failed: {error}") from error
@@ -68,7 +67,7 @@ def restore_store(backup: Path, to: Path) -> None:
 def _check(backup: Path) -> None:
     if not backup.is_file():
         raise OperatorError("no_backup", f"{backup} is no file")
-    conn = sqlite3.connect(f"file:{backup}?mode=ro", uri=True)
+    conn = sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)
     try:
         whole = conn.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
         conn.execute("SELECT version_num FROM alembic_version").fetchone()

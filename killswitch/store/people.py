@@ -35,6 +35,12 @@ def names(conn: Connection, ids: Iterable[str]) -> dict[str, str]:
     return {one: known.get(one, "killswitch" if one == MACHINE else one) for one in wanted}
 
 
+def said_as(conn: Connection, name: str) -> list[str]:
+    """Return the logins under which others said that they act for this name (``--as``)."""
+    others = people.c.login.startswith(f"{name} (said by ", autoescape=True)
+    return list(conn.execute(sa.select(people.c.login).where(others)).scalars())
+
+
 def erase(conn: Connection, login: str) -> str | None:
     """Forget a person's login and name; return the id that stays, or None if unknown."""
     found = conn.execute(sa.select(people.c.id).where(people.c.login == login)).scalar()

@@ -134,10 +134,11 @@ class Grader:
                 changed[seen.story.id] = seen.story
                 verdicts.append(seen)
             grades.append(_grade_row(row, signal, seen))
-        tripped = self._write(grades, changed, verdicts, now)
-        passing("grade.after_commit")
+        # Before the commit: nothing may slip out between the two.
         for seen in verdicts:
             self._wait_for(seen.story, now, set())
+        tripped = self._write(grades, changed, verdicts, now)
+        passing("grade.after_commit")
         return Graded(len(rows), tripped)
 
     def _write(

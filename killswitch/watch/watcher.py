@@ -4,7 +4,8 @@ Read the feeds: who is due, politely and many at once, each result stored in one
 Invariants:
     A feed's items and its validators are stored together, so no item is lost to a crash.
     At most one request at a time goes to a host.
-    A feed that can't be stored is as good as not read: its row does not change.
+    A feed that can't be stored is as good as not read: its row does not change, and it is asked
+    again after its interval, not at once.
 """
 
 from __future__ import annotations
@@ -101,6 +102,8 @@ class Watcher:
         self._policy = policy
         self._on_new = on_new
         self._one_round = threading.Lock()
+        # What was read but could not be stored, with the time before which it is not asked again.
+        self._unstored: dict[str, datetime] = {}
 
     @property
     def feeds(self) -> Iterable[Feed]:
@@ -132,18 +135,26 @@ class Watcher:
         with self._one_round:
             with self._store.read() as conn:
                 rows = news.feed_rows(conn, self._feeds)
-            due = [row for name, row in rows.items() if name in self._feeds and wanted(row)]
+            now = self._clock.now()
+            due = [row for row in rows.values() if wanted(row) and self._may_ask(row.name, now)]
             results = self._poll_hosts(due) if due else []
             failed = tuple(name for name, ok, _ in results if not ok)
             with self._store.read() as conn:
                 rows = news.feed_rows(conn, self._feeds)
-            later = [row.next_poll_at for row in rows.values() if row.next_poll_at is not None]
+            later = [at for row in rows.values() if (at := self._next_at(row)) is not None]
         return Round(
             polled=len(results),
             failed=failed,
             new_items=sum(new for *_, new in results),
             next_at=min(later, default=None),
         )
+
+    def _may_ask(self, name: str, now: datetime) -> bool:
+        return name not in self._unstored or self._unstored[name] <= now
+
+    def _next_at(self, row: Any) -> datetime | None:
+        known = [at for at in (row.next_poll_at, self._unstored.get(row.name)) if at is not None]
+        return max(known, default=None)
 
     def _poll_hosts(self, due: Sequence[Any]) -> list[tuple[str, bool, int]]:
         by_host: dict[str, list[Any]] = defaultdict(list)
@@ -171,7 +182,9 @@ class Watcher:
                 news.mark_graded(conn, feed.name)
         except TransientError as error:
             _log.warning("feed.not_stored", feed=feed.name, problem=error.message)
+            self._unstored[feed.name] = now + feed.interval
             return feed.name, False, 0
+        self._unstored.pop(feed.name, None)
         ok = not isinstance(result, Failed | Gone)
         if not ok:
             _log.warning("feed.failed", feed=feed.name, problem=values["problem"])

@@ -1,0 +1,68 @@
+"""What closing causes brings with it: marks mended, stories muted, incidents ended, word given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from killswitch.desk.context import Context
+from killswitch.latch import Cause, CauseKind, Latch
+from killswitch.news.story import Story, StoryBook
+from killswitch.store import audit, facts, incidents, news, notices
+from killswitch.store.engine import Connection
+from killswitch.trip import CLASH_SCAN
+
+
+def mend(conn: Connection, causes: Sequence[Cause], *, by: str, now: datetime) -> None:
+    """Do what closing some kinds of cause means: a new start of the clock mark or the chain."""
+    kinds = {cause.kind for cause in causes}
+    if CauseKind.CLOCK in kinds:
+        facts.put_time(conn, "high_water", now)
+    if CauseKind.TAMPER in kinds:
+        audit.restart(conn, actor=by, why="resumed after a break of the chain", now=now)
+    if CauseKind.BLIND in kinds:
+        facts.put_time(conn, "last_sight", now)
+
+
+def mute_stories(
+    ctx: Context, conn: Connection, causes: Sequence[Cause], *, dismissed: bool, now: datetime
+) -> list[str]:
+    """
+    Mute the stories behind causes, so that the same news does not pause again.
+
+    A false alarm is not searched for clashes any further.
+    """
+    ids = {cause.ref.partition(":")[0] for cause in causes if cause.kind is CauseKind.STORY}
+    muted = []
+    for story_id in sorted(ids):
+        row = news.story(conn, story_id)
+        if row is None:
+            continue
+        book = StoryBook(ctx.detect, new_id=str, stories=[Story.from_json(row.body)])
+        story = book.dismiss(story_id, now) if dismissed else book.mute(story_id, now)
+        if dismissed:
+            facts.drop(conn, CLASH_SCAN + story_id)
+        if story is not None:
+            values = {"id": story.id, "state": str(story.state), "body": story.to_json()}
+            news.save_stories(conn, [values])
+            muted.append(story_id)
+    return muted
+
+
+def tell(
+    conn: Connection, latch: Latch, outcome: str, *, by: str, reason: str, now: datetime
+) -> None:
+    """End the incident and the calling, and let people know that posts leave again."""
+    notices.ack_all(conn, by=by, now=now)
+    notices.stand_down(conn, now=now)
+    if latch.incident:
+        incidents.end(conn, latch.incident, by=by, reason=reason, outcome=outcome, now=now)
+    notices.add_notice(
+        conn,
+        kind="resumed",
+        ref=f"v{latch.version}",
+        escalates=False,
+        loud=False,
+        now=now,
+        facts={"by": by, "reason": reason, "outcome": outcome},
+    )

@@ -45,7 +45,7 @@ class Newsroom:
         """Return the address of an outlet's feed."""
         return f"{self.server.url}/{outlet.slug}.xml"
 
-    def publish(self, slug: str, title: str) -> datetime:
+    def report(self, slug: str, title: str) -> datetime:
         """Put a headline on top of an outlet's feed; return when."""
         now = self._clock.now()
         with self._lock:

@@ -44,7 +44,7 @@ def ordinary(play: Play) -> None:
     play.house.run("queue")
     play.stage.read(4)
     for outlet in OUTLETS:
-        play.newsroom.publish(outlet.slug, outlet.later)
+        play.newsroom.report(outlet.slug, outlet.later)
     play.stage.tell(f"The newsrooms go on: “{OUTLETS[1].later}”, “{OUTLETS[0].later}” …")
     play.wait_for_arrival(MORNING)
     play.wait_for_arrival(NOTEBOOK)
@@ -80,7 +80,7 @@ def one_outlet(play: Play) -> None:
 def _break(play: Play, number: int) -> datetime:
     slug, title = BREAKING[number]
     name = next(outlet.name for outlet in OUTLETS if outlet.slug == slug)
-    at = play.published[slug] = play.newsroom.publish(slug, title)
+    at = play.published[slug] = play.newsroom.report(slug, title)
     play.stage.tell(f"{name}: {title}", style="bold red")
     return at
 

@@ -81,7 +81,7 @@ def test_newsroom_says_unchanged_until_it_publishes(newsroom):
     again = {"If-None-Match": headers["ETag"]}
     assert status == 200
     assert ask(newsroom.server, path="/ledger.xml", headers=again)[0] == 304
-    newsroom.publish("ledger", "A headline")
+    newsroom.report("ledger", "A headline")
     status, _, body = ask(newsroom.server, path="/ledger.xml", headers=again)
     assert (status, b"A headline" in body) == (200, True)
 

@@ -1,0 +1,369 @@
+"""The guard, turn by turn: flags, clocks, the store, the detector, people."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from killswitch.desk import pausing
+from killswitch.errors import OperatorError, StoreBusyError, TransientError
+from killswitch.latch import CauseKind, InhibitKind
+from killswitch.queue.states import DeliveryState
+from killswitch.store import facts, notices
+from killswitch.store.engine import StoreFailedError
+from tests.daemon.bench import LEA
+from tests.store.made import HOUR, NOW, SECOND, add, put
+
+S = DeliveryState
+
+
+def turns(bench, seconds):
+    for _ in range(seconds):
+        bench.move(seconds=1)
+        bench.guard.step()
+
+
+def open_inhibits(bench):
+    return [inhibit.kind for inhibit in bench.inhibits.list()]
+
+
+def flag(bench, name="x", text=""):
+    (bench.root / "pause.d" / name).write_text(text)
+
+
+# -- flags ---------------------------------------------------------------------------------------
+
+
+def test_a_calm_turn_changes_nothing(bench):
+    turns(bench, 3)
+    assert bench.kinds() == []
+    assert open_inhibits(bench) == []
+
+
+@pytest.mark.parametrize("name", ["x", "ü b", "-rf", "a" * 255, "\x01" * 200, b"\xff".decode(errors="surrogateescape")])  # fmt: skip
+def test_a_flag_of_any_name_becomes_one_cause_and_a_resume_takes_it_away(either_bench, name):
+    bench = either_bench
+    flag(bench, name, "the boss said so")
+    turns(bench, 3)
+    (cause,) = bench.latch().causes
+    assert (cause.kind, cause.reason) == (CauseKind.FLAG, "the boss said so")
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+    turns(bench, 2)
+    assert bench.kinds() == []
+
+
+def test_a_flag_that_says_too_much_is_a_pause_all_the_same(either_bench):
+    by = "x" * 3000
+    flag(either_bench, "x", f'{{"by": "{by}", "reason": "r\\u0000\\ud800"}}')
+    turns(either_bench, 1)
+    assert either_bench.kinds() == ["flag"]
+
+
+def test_the_cause_outlives_the_file_and_the_same_name_later_is_a_new_one(bench):
+    flag(bench)
+    turns(bench, 1)
+    (bench.root / "pause.d" / "x").unlink()
+    turns(bench, 1)
+    assert bench.kinds() == ["flag"]
+    bench.resume(keep_held=True)
+    flag(bench)
+    turns(bench, 1)
+    assert bench.kinds() == ["flag"]
+
+
+def test_a_directory_that_is_gone_is_a_cause_until_a_resume_makes_it_again(bench):
+    (bench.root / "pause.d").rmdir()
+    turns(bench, 2)
+    (cause,) = bench.latch().causes
+    assert "missing" in cause.reason
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+    assert bench.kinds() == []
+
+
+def test_the_flag_of_a_pause_that_came_over_the_socket_too_opens_nothing(bench):
+    bench.pause(key="k-1")
+    bench.flags.write("by hand", "k-1", "lea")
+    turns(bench, 2)
+    assert bench.kinds() == ["manual"]
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+
+
+def test_a_late_flag_of_a_pause_that_was_resumed_is_taken_away(bench):
+    bench.pause(key="k-1")
+    bench.resume(keep_held=True)
+    bench.flags.write("by hand", "k-1", "lea")
+    turns(bench, 1)
+    assert bench.kinds() == []
+    assert bench.flags.is_clear()
+
+
+def test_a_press_over_the_socket_after_its_flag_was_seen_opens_nothing_more(bench):
+    bench.flags.write("by hand", "k-1", "lea")
+    turns(bench, 1)
+    bench.desk.pause("by hand", key="k-1", review_s=None, caller=LEA)
+    assert bench.kinds() == ["flag"]
+
+
+# -- pauses that the store did not take -----------------------------------------------------------
+
+
+@pytest.fixture
+def stuck(bench, monkeypatch):
+    """A store that gives no lock to anybody, until it is let go."""
+    free = threading.Event()
+    real = bench.store.write
+
+    def write(**how):
+        if not free.is_set():
+            raise StoreBusyError("store_busy", "locked")
+        return real(**how)
+
+    monkeypatch.setattr(bench.store, "write", write)
+    return free
+
+
+def test_a_pause_that_the_store_does_not_take_is_accepted_by_flag_and_follows(bench, stuck):
+    document = bench.desk.pause("knife", key="k-1", review_s=3600, caller=LEA)
+    assert (document["accepted"], document["via"], document["version"]) == (True, "flag", None)
+    assert open_inhibits(bench) == [InhibitKind.PAUSING]
+    assert not bench.flags.is_clear()
+    with pytest.raises(TransientError):
+        bench.guard.step()
+    stuck.set()
+    turns(bench, 2)
+    (cause,) = bench.latch().causes
+    assert (cause.kind, cause.reason) == (CauseKind.MANUAL, "knife")
+    assert cause.review_at == NOW + HOUR
+    assert InhibitKind.PAUSING not in open_inhibits(bench)
+    bench.move(seconds=20)
+    bench.guard.step()
+    bench.resume(keep_held=True)
+    assert bench.kinds() == []
+    assert bench.flags.is_clear()
+
+
+def test_a_pause_that_nothing_can_record_says_so_and_stops_all_the_same(bench, stuck):
+    (bench.root / "pause.d").rmdir()
+    with pytest.raises(OperatorError, match="NOT RECORDED"):
+        bench.desk.pause("knife", key="k-1", review_s=None, caller=LEA)
+    assert open_inhibits(bench) == [InhibitKind.PAUSING]
+    stuck.set()
+    turns(bench, 2)
+    assert sorted(bench.kinds()) == ["flag", "manual"]
+
+
+def test_the_same_press_by_two_threads_is_one_pause(either_bench):
+    bench = either_bench
+    line = threading.Barrier(4)
+
+    def press():
+        line.wait()
+        bench.desk.pause("knife", key="k-1", review_s=None, caller=LEA)
+
+    threads = [threading.Thread(target=press) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    turns(bench, 1)
+    assert bench.kinds() == ["manual"]
+    assert InhibitKind.PAUSING not in open_inhibits(bench)
+
+
+def test_a_press_that_the_guard_wrote_down_first_is_not_written_twice(bench):
+    bench.pause(key="k-1")
+    asked = pausing.PendingPause("k-1", "late", "lea")
+    bench.context.pending["k-1"] = asked
+    turns(bench, 1)
+    assert bench.kinds() == ["manual"]
+    assert bench.context.pending == {}
+
+
+# -- the clock -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(days=-1), timedelta(seconds=2.1)])
+def test_a_step_of_the_wall_clock_inhibits_for_a_minute(bench, by):
+    turns(bench, 1)
+    bench.clock.step_wall(by)
+    turns(bench, 1)
+    assert open_inhibits(bench) == [InhibitKind.CLOCK]
+    assert bench.kinds() == []
+    turns(bench, 59)
+    assert open_inhibits(bench) == [InhibitKind.CLOCK]
+    turns(bench, 1)
+    assert open_inhibits(bench) == []
+
+
+def test_a_slow_drift_is_no_step(bench):
+    for _ in range(100):
+        bench.clock.step_wall(timedelta(seconds=1.9))
+        turns(bench, 1)
+    assert open_inhibits(bench) == []
+
+
+def test_a_second_step_within_a_minute_pauses_and_stands_while_it_settles(bench):
+    bench.clock.step_wall(timedelta(hours=1))
+    turns(bench, 30)
+    bench.clock.step_wall(timedelta(hours=-1))
+    turns(bench, 1)
+    assert bench.kinds() == ["clock"]
+    assert CauseKind.CLOCK in bench.guard.standing()
+    turns(bench, 60)
+    assert CauseKind.CLOCK not in bench.guard.standing()
+    assert bench.kinds() == ["clock"]
+
+
+def test_two_steps_a_minute_apart_are_two_inhibits(bench):
+    bench.clock.step_wall(timedelta(hours=1))
+    turns(bench, 61)
+    bench.clock.step_wall(timedelta(hours=1))
+    turns(bench, 1)
+    assert bench.kinds() == []
+    assert open_inhibits(bench) == [InhibitKind.CLOCK]
+
+
+def high_water(bench):
+    with bench.store.read() as conn:
+        return facts.get_time(conn, "high_water")
+
+
+def start(bench):
+    with bench.store.write() as conn:
+        bench.a_guard().check_high_water(conn, bench.clock.now())
+
+
+def test_a_start_before_the_high_water_mark_pauses_until_a_human_resets_it(bench):
+    turns(bench, 11)
+    mark = high_water(bench)
+    assert mark is not None
+    assert mark >= NOW + SECOND
+    bench.clock.step_wall(timedelta(days=-2))
+    start(bench)
+    assert bench.kinds() == ["clock"]
+    bench.resume(keep_held=True)
+    assert high_water(bench) == bench.clock.now()
+    start(bench)
+    assert bench.kinds() == []
+
+
+def test_a_start_a_moment_before_the_mark_is_no_step(bench):
+    turns(bench, 11)
+    bench.clock.step_wall(timedelta(seconds=-2))
+    start(bench)
+    assert bench.kinds() == []
+
+
+# -- the store ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(bench, monkeypatch):
+    """A store whose writes fail while the event is set."""
+    broken = threading.Event()
+    real = bench.store.write
+
+    def write(**how):
+        if broken.is_set():
+            raise StoreFailedError("store_failed", "disk full")
+        return real(**how)
+
+    monkeypatch.setattr(bench.store, "write", write)
+    return broken
+
+
+def test_a_short_failure_of_the_store_inhibits_and_lifts_by_itself(bench, disk):
+    turns(bench, 1)
+    disk.set()
+    turns(bench, 20)
+    assert open_inhibits(bench) == [InhibitKind.STORE]
+    assert CauseKind.STORE in bench.guard.standing()
+    disk.clear()
+    turns(bench, 1)
+    assert open_inhibits(bench) == []
+    assert bench.kinds() == []
+
+
+def test_a_failure_of_more_than_a_minute_is_a_cause_once_it_can_be_written(bench, disk):
+    disk.set()
+    turns(bench, 75)
+    assert bench.kinds() == []
+    disk.clear()
+    turns(bench, 1)
+    assert bench.kinds() == ["store"]
+    assert open_inhibits(bench) == []
+
+
+def test_a_failure_that_a_loop_saw_inhibits_until_the_next_probe(bench):
+    bench.guard.store_failed(StoreFailedError("store_failed", "disk full"))
+    assert open_inhibits(bench) == [InhibitKind.STORE]
+    turns(bench, 1)
+    assert open_inhibits(bench) == []
+
+
+# -- the detector and people ---------------------------------------------------------------------------
+
+
+def test_a_detector_that_stands_still_for_a_minute_pauses(bench):
+    bench.beat_s = bench.clock.boot_s()
+    turns(bench, 60)
+    assert bench.kinds() == []
+    turns(bench, 1)
+    assert bench.kinds() == ["detector"]
+    assert CauseKind.DETECTOR in bench.guard.standing()
+    bench.beat_s = None
+    assert CauseKind.DETECTOR not in bench.guard.standing()
+
+
+def test_nobody_reached_for_a_quarter_of_an_hour_pauses(bench):
+    with bench.store.write() as conn:
+        notices.add_notice(
+            conn, kind="failed", ref="d1", facts={}, now=bench.clock.now(), loud=False
+        )
+    bench.move(minutes=15)
+    bench.guard.step()
+    assert bench.kinds() == []
+    bench.move(seconds=1)
+    bench.guard.step()
+    assert bench.kinds() == ["notify"]
+
+
+def test_a_review_is_told_once_and_never_resumes(bench):
+    bench.desk.pause("knife", key="k", review_s=600, caller=LEA)
+    for _ in range(3):
+        bench.move(minutes=10)
+        bench.guard.step()
+    with bench.store.read() as conn:
+        told = [row.kind for row in notices.undone(conn)]
+    assert told.count("review") == 1
+    assert "manual" in bench.kinds()
+
+
+# -- the seal ------------------------------------------------------------------------------------------
+
+
+def test_a_pause_is_sealed_as_soon_as_nothing_is_on_the_wire(bench):
+    one = add(bench.store, due_at=NOW)
+    fence = bench.claim(one)
+    bench.gate._intend(one, fence, whole=True)
+    bench.pause()
+    turns(bench, 1)
+    assert bench.latch().sealed_at is None
+    put(bench.store, one, S.UNCERTAIN)
+    turns(bench, 1)
+    assert bench.latch().sealed_at == bench.clock.now()
+    assert [p["id"] for p in bench.desk.seal(None, wait_s=0)["uncertain"]] == [one]
+
+
+def test_a_seal_is_waited_for_no_longer_than_asked(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.gate._intend(one, bench.claim(one), whole=True)
+    bench.pause()
+    before = bench.clock.boot_s()
+    assert bench.desk.seal(None, wait_s=2.0)["sealed"] is False
+    assert 2.0 <= bench.clock.boot_s() - before < 2.1

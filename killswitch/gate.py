@@ -88,6 +88,7 @@ class Gate:
         flags: FlagDir,
         inhibits: Inhibits,
         sight_is_fresh: Callable[[], bool],
+        clock_is_steady: Callable[[datetime], bool],
         channels: Mapping[str, Channel],
         limits: Mapping[str, ChannelRules],
         content_is_whole: Callable[[Delivery], bool],
@@ -103,6 +104,7 @@ class Gate:
             flags: The flag directory, read after each intent.
             inhibits: The self-lifting reasons not to send.
             sight_is_fresh: Whether the news was read and graded recently enough.
+            clock_is_steady: Whether this reading of the wall clock agrees with the boot clock.
             channels: What ``publish`` may be called on, by name.
             limits: Gaps, caps and lateness of each channel, by name.
             content_is_whole: Whether the media of a delivery are still what was approved.
@@ -114,6 +116,7 @@ class Gate:
         self._flags = flags
         self._inhibits = inhibits
         self._sight_is_fresh = sight_is_fresh
+        self._clock_is_steady = clock_is_steady
         self._channels = channels
         self._limits = limits
         self._content_is_whole = content_is_whole
@@ -171,16 +174,18 @@ class Gate:
         self, conn: Connection, one: Delivery, *, paused: bool, whole: bool, now: datetime
     ) -> _Closed | None:
         return (
-            self._why_stopped(one, paused=paused)
+            self._why_stopped(one, paused=paused, now=now)
             or self._why_unfit(one, whole=whole, now=now)
             or self._why_no_budget(conn, one, now)
         )
 
-    def _why_stopped(self, one: Delivery, *, paused: bool) -> _Closed | None:
+    def _why_stopped(self, one: Delivery, *, paused: bool, now: datetime) -> _Closed | None:
         if paused:
             return _Closed(Passage.NOT_NOW, "paused")
         if self._inhibits.any():
             return _Closed(Passage.NOT_NOW, "waiting")
+        if not self._clock_is_steady(now):
+            return _Closed(Passage.NOT_NOW, "the clock was stepped")
         if not self._sight_is_fresh():
             return _Closed(Passage.NOT_NOW, "the news was not read recently enough")
         if not self._lease_is_long_enough(one):

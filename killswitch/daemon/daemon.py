@@ -239,6 +239,7 @@ class Daemon:
             flags=self.flags,
             inhibits=self.inhibits,
             sight_is_fresh=seeing.is_fresh,
+            clock_is_steady=lambda now: self.guard.clock_is_steady(now),
             channels=channels,
             limits=limits,
             content_is_whole=self._content_is_whole,
@@ -281,6 +282,7 @@ class Daemon:
             clock=clock,
             incarnation=self._incarnation,
             on_fault=self.supervisor.fail,
+            clock_is_steady=self.guard.clock_is_steady,
         )
         self._teller = Teller(
             self.store,

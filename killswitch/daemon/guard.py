@@ -59,6 +59,11 @@ class ClockGuard:
         self.wall, self.boot_s = now, boot_s
         return stepped, again
 
+    def agrees(self, now: datetime, boot_s: float) -> bool:
+        """Say whether a reading between two ticks fits the last one; changes nothing."""
+        passed = timedelta(seconds=boot_s - self.boot_s)
+        return abs((now - self.wall) - passed) <= STEP and not self.settling(boot_s)
+
     def settling(self, boot_s: float) -> bool:
         """Say whether the last step is less than a minute ago."""
         return boot_s < self.settles_s
@@ -108,6 +113,15 @@ class Guard:
         ctx = self._context()
         ctx.inhibits.open(InhibitKind.STORE, error.message, now=self._clock.now())
         self._probed_s = float("-inf")
+
+    def clock_is_steady(self, now: datetime) -> bool:
+        """
+        Say whether a reading of the wall clock may be acted on.
+
+        A step is seen by the guard's tick only up to a second later: until then the gate must not
+        send what is due tomorrow, nor the sweep skip what expires next year.
+        """
+        return self._ticks.agrees(now, self._clock.boot_s())
 
     def standing(self) -> Mapping[CauseKind, str]:
         """Tell which causes still stand, in words."""

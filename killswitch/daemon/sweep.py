@@ -52,6 +52,7 @@ class Sweep:
         clock: Clock,
         incarnation: int,
         on_fault: Callable[[BaseException], None],
+        clock_is_steady: Callable[[datetime], bool],
     ) -> None:
         """Sweep the queue of ``context`` through ``gate``."""
         self._context = context
@@ -59,6 +60,7 @@ class Sweep:
         self._clock = clock
         self._incarnation = incarnation
         self._on_fault = on_fault
+        self._clock_is_steady = clock_is_steady
         self._pool = ThreadPoolExecutor(SENDERS, "send")
         self._busy: dict[str, Future[None]] = {}
 
@@ -77,10 +79,14 @@ class Sweep:
         if ctx.mode == "guard":
             return None
         reap(ctx.store, clock=self._clock)
-        more = self._expire(ctx)
+        now = self._clock.now()
+        if not self._clock_is_steady(now):
+            # A skip can't be undone: late and expired are judged on a trusted clock only.
+            return None
+        more = self._expire(ctx, now)
         paused = self._hold_for_pause(ctx)
         more |= self._search_clashes(ctx)
-        more |= self._hold_late(ctx)
+        more |= self._hold_late(ctx, now)
         self._resend_harmless(ctx)
         if not paused and not ctx.inhibits.any():
             self._send_due(ctx)
@@ -99,14 +105,13 @@ class Sweep:
 
     # -- what may not leave ----------------------------------------------------------------------
 
-    def _expire(self, ctx: Context) -> bool:
+    def _expire(self, ctx: Context, now: datetime) -> bool:
         """
         Skip what has passed its author's own ``expires``, the machine's only ground.
 
         Returns:
             Whether more may be left.
         """
-        now = self._clock.now()
         with ctx.store.read() as conn:
             found = deliveries.expired(conn, now=now)
         if not found:
@@ -146,8 +151,7 @@ class Sweep:
                             why="the queue is paused",
                         )
 
-    def _hold_late(self, ctx: Context) -> bool:
-        now = self._clock.now()
+    def _hold_late(self, ctx: Context, now: datetime) -> bool:
         soonest = min((r.late_after for r in ctx.limits.values()), default=timedelta(minutes=15))
         with ctx.store.read() as conn:
             overdue = deliveries.in_state(

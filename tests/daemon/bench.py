@@ -123,6 +123,7 @@ class Bench:
             clock=self.clock,
             incarnation=self.incarnation,
             on_fault=self.faults.append,
+            clock_is_steady=lambda now: self.guard.clock_is_steady(now),
         )
         self.guard = self.a_guard()
 
@@ -131,6 +132,7 @@ class Bench:
             "clock": self.clock,
             "flags": self.flags,
             "inhibits": self.inhibits,
+            "clock_is_steady": lambda now: self.guard.clock_is_steady(now),
             "sight_is_fresh": lambda: self.sight.ok,
             "channels": self.networks,
             "limits": self.limits,

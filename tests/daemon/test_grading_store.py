@@ -1,0 +1,248 @@
+"""The grader on the store: one transaction for grades, story and cause, or none of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from killswitch.clock import FakeClock
+from killswitch.errors import StoreBusyError
+from killswitch.latch import InhibitKind, Inhibits
+from killswitch.news.grade import Detector
+from killswitch.news.policy import DetectPolicy
+from killswitch.store import facts, news, notices
+from killswitch.store import latch as latch_store
+from killswitch.store.news import NewItem, item_guid
+from killswitch.trip import CLASH_SCAN
+from killswitch.watch.grader import Grader
+from killswitch.watch.lexicons import load_lexicons
+from killswitch.watch.watcher import Feed
+from tests.store.made import MINUTE
+
+POLICY = DetectPolicy(languages=("en",))
+FIRST = "Knife attack in Springfield leaves four people dead"
+SECOND_ = "Four killed in Springfield knife attack, police say"
+WORSE = "Forty killed in Springfield knife attack"
+OUTLETS = ("Courier", "Herald", "Planet")
+
+
+class Newsroom:
+    """Feeds that bring headlines, and the grader of them."""
+
+    def __init__(self, store, *, rehearsal=False, policy=POLICY, same_group=()):
+        self.store, self.clock, self.inhibits = store, FakeClock(), Inhibits()
+        self.policy, self.rehearsal, self.same_group = policy, rehearsal, same_group
+        self.trips = 0
+        with store.write() as conn:
+            news.ensure_feeds(conn, {name: f"https://{name}.example" for name in OUTLETS})
+        self.grader = self.new_grader()
+
+    def new_grader(self):
+        feeds = [
+            Feed(
+                name, f"https://{name}.example", name,
+                "group" if name in self.same_group else "", "news", False, 2 * MINUTE, "en",
+            )
+            for name in OUTLETS
+        ]  # fmt: skip
+        return Grader(
+            self.store, clock=self.clock, detector=Detector(load_lexicons(("en",)), self.policy),
+            policy=self.policy, feeds=feeds, inhibits=self.inhibits, rehearsal=self.rehearsal,
+            on_trip=self.tripped,
+        )  # fmt: skip
+
+    def tripped(self):
+        self.trips += 1
+
+    def says(self, outlet, *titles):
+        now = self.clock.now()
+        items = [NewItem(item_guid(t, t), t, "", f"https://n/{t}", "en", now, False) for t in titles]
+        with self.store.write() as conn:
+            news.ingest(conn, outlet, items, values={"last_good_at": now}, now=now)
+
+    def hear(self, outlet, *titles):
+        self.says(outlet, *titles)
+        self.grader.drain()
+
+    def causes(self):
+        with self.store.read() as conn:
+            return [
+                (cause.kind.value, cause.reason, len(cause.evidence))
+                for cause in latch_store.read(conn).causes
+            ]
+
+    def ungraded(self):
+        with self.store.read() as conn:
+            return len(news.ungraded(conn, limit=500))
+
+    def waits(self):
+        return [inhibit.kind for inhibit in self.inhibits.list()]
+
+    def told(self):
+        with self.store.read() as conn:
+            return [row.kind for row in notices.undone(conn)]
+
+
+@pytest.fixture
+def room(sqlite_store):
+    return Newsroom(sqlite_store)
+
+
+def test_calm_news_is_graded_and_changes_nothing(room):
+    room.hear("Courier", *(f"Council opens lake path number {n}" for n in range(150)))
+    assert room.ungraded() == 0
+    assert room.causes() == []
+    assert room.waits() == []
+
+
+def test_two_outlets_pause_with_their_headlines_as_evidence(store):
+    room = Newsroom(store)
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    ((kind, reason, evidence),) = room.causes()
+    assert (kind, evidence) == ("story", 2)
+    assert "Springfield" in reason
+    assert room.trips == 1
+    assert room.told() == ["paused"]
+    with store.read() as conn:
+        (scan,) = facts.like(conn, CLASH_SCAN)
+        story = news.story(conn, scan.removeprefix(CLASH_SCAN))
+        rows = conn.execute(sa.text("SELECT story, grade FROM items")).all()
+    assert story.state == "tripped"
+    assert {tuple(row) for row in rows} == {(story.id, "trip")}
+
+
+def test_two_outlets_in_one_batch_pause(room):
+    room.says("Courier", FIRST)
+    room.says("Herald", SECOND_)
+    room.grader.drain()
+    assert len(room.causes()) == 1
+
+
+def test_two_feeds_of_one_group_are_one_newsroom(sqlite_store):
+    room = Newsroom(sqlite_store, same_group=("Courier", "Herald"))
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    assert room.causes() == []
+    room.hear("Planet", SECOND_)
+    assert len(room.causes()) == 1
+
+
+def test_a_third_outlet_adds_evidence_and_leaves_the_version_alone(room):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    with room.store.read() as conn:
+        version = latch_store.read(conn).version
+    room.hear("Planet", SECOND_)
+    with room.store.read() as conn:
+        latch = latch_store.read(conn)
+    assert latch.version == version
+    assert len(latch.causes[0].evidence) == 3
+    assert room.told() == ["paused"]
+
+
+def test_a_clear_worsening_is_a_cause_of_its_own(room):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.clock.move(MINUTE)
+    room.hear("Courier", WORSE)
+    assert [kind for kind, *_ in room.causes()] == ["story", "story"]
+
+
+def test_one_outlet_makes_posts_wait_and_calls_nobody(room):
+    room.hear("Courier", FIRST)
+    assert room.waits() == [InhibitKind.UNCONFIRMED]
+    assert (room.causes(), room.told(), room.trips) == ([], [], 0)
+
+
+def test_the_wait_lifts_by_itself_and_opens_once_a_story(room):
+    room.hear("Courier", FIRST)
+    room.clock.move(10 * MINUTE - timedelta(seconds=1))
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == [InhibitKind.UNCONFIRMED]
+    room.clock.move(timedelta(seconds=1))
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == []
+    room.hear("Courier", SECOND_)
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == []
+    room.hear("Herald", SECOND_)
+    assert len(room.causes()) == 1
+
+
+def test_the_wait_is_over_when_the_story_pauses(room):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == []
+
+
+def test_the_wait_outlives_a_restart_and_counts_from_first_seen(room):
+    room.hear("Courier", FIRST)
+    room.clock.move(9 * MINUTE)
+    room.inhibits = Inhibits()
+    room.grader = room.new_grader()
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == [InhibitKind.UNCONFIRMED]
+    room.clock.move(MINUTE)
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == []
+
+
+def test_the_wait_stands_before_its_grades_are_committed(room, monkeypatch):
+    seen = []
+    real = room.grader._write
+
+    def write(*args):
+        seen.append(room.waits())
+        return real(*args)
+
+    monkeypatch.setattr(room.grader, "_write", write)
+    room.hear("Courier", FIRST)
+    assert seen == [[InhibitKind.UNCONFIRMED]]
+
+
+def test_rehearsal_only_tells(sqlite_store):
+    room = Newsroom(sqlite_store, rehearsal=True)
+    room.hear("Courier", FIRST)
+    assert room.waits() == []
+    room.hear("Herald", SECOND_)
+    assert (room.causes(), room.told(), room.trips) == ([], ["rehearsal"], 0)
+    with room.store.read() as conn:
+        assert len(news.tripped_stories(conn, since=room.clock.now() - MINUTE)) == 1
+
+
+def test_a_commit_that_fails_leaves_neither_grades_nor_cause_and_is_done_again(room, monkeypatch):
+    room.hear("Courier", FIRST)
+    room.says("Herald", SECOND_)
+    real, fail = room.store.write, [True]
+
+    def write(**how):
+        if fail.pop() if fail else False:
+            raise StoreBusyError("store_busy", "locked")
+        return real(**how)
+
+    monkeypatch.setattr(room.store, "write", write)
+    with pytest.raises(StoreBusyError):
+        room.grader.drain()
+    assert (room.causes(), room.ungraded()) == ([], 1)
+    room.grader.drain()
+    assert (len(room.causes()), room.ungraded()) == (1, 0)
+
+
+def test_what_was_read_and_not_graded_is_graded_by_the_next_run(room):
+    room.says("Courier", FIRST)
+    room.says("Herald", SECOND_)
+    room.grader = room.new_grader()
+    assert room.grader.drain() == 2
+    assert len(room.causes()) == 1
+
+
+def test_a_story_that_tripped_does_not_trip_again_after_a_restart(room):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.grader = room.new_grader()
+    room.hear("Planet", SECOND_)
+    assert len(room.causes()) == 1

@@ -1,0 +1,245 @@
+"""The watcher against a real local server, through the real door and the real parser."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.utils import format_datetime
+from ipaddress import ip_network
+
+import pytest
+import sqlalchemy as sa
+
+from killswitch.clock import FakeClock
+from killswitch.net import Door, NetPolicy
+from killswitch.store import news
+from killswitch.store.engine import StoreFailedError
+from killswitch.watch.parse import parser
+from killswitch.watch.watcher import GONE_WAIT, Feed, Watcher, WatchPolicy
+from tests.edge.raw_server import RawServer, reply
+from tests.store.made import HOUR, MINUTE, NOW, SECOND
+
+POLICY = WatchPolicy(fresh=5 * MINUTE, max_item_age=12 * HOUR)
+INTERVAL = 2 * MINUTE
+
+
+@pytest.fixture(scope="module")
+def child():
+    made = parser()
+    yield made
+    made.close()
+
+
+def a_feed(*items, ttl=None):
+    """Write an RSS feed of (title, published) pairs."""
+    parts = [
+        f"<item><guid>{title}</guid><title>{title}</title><link>https://n.example/</link>"
+        + (f"<pubDate>{format_datetime(at)}</pubDate>" if at else "")
+        + "</item>"
+        for title, at in items
+    ]
+    head = f"<ttl>{ttl}</ttl>" if ttl else ""
+    body = f'<rss version="2.0"><channel><title>N</title>{head}{"".join(parts)}</channel></rss>'
+    return body.encode()
+
+
+class Site:
+    """A server of feeds that say what the test wants, and a watcher of them."""
+
+    def __init__(self, store, child, names=("a",)):
+        self.store, self.clock = store, FakeClock()
+        self.says = dict.fromkeys(names, reply(200, a_feed(("old", NOW))))
+        self.woken = 0
+        self.server = RawServer(self.answer)
+        door = Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test")
+        self.server.__enter__()
+        feeds = [
+            Feed(name, f"{self.server.url}{name}", name, "", "news", False, INTERVAL, "en")
+            for name in names
+        ]
+        self.watcher = Watcher(
+            store, clock=self.clock, door=door, child=child, feeds=feeds, policy=POLICY,
+            on_new=self.wake,
+        )  # fmt: skip
+        self.watcher.start()
+
+    def wake(self):
+        self.woken += 1
+
+    def answer(self, request):
+        path = request.split(b" ")[1].decode().strip("/")
+        said = self.says[path]
+        return said(request) if callable(said) else said
+
+    def round(self, **after):
+        self.clock.move(timedelta(**after))
+        return self.watcher.round()
+
+    def row(self, name="a"):
+        with self.store.read() as conn:
+            return news.feed_rows(conn, [name])[name]
+
+    def items(self):
+        with self.store.read() as conn:
+            rows = conn.execute(sa.text("SELECT title, silent FROM items ORDER BY title"))
+            return {row.title: bool(row.silent) for row in rows}
+
+
+@pytest.fixture
+def site(sqlite_store, child):
+    made = Site(sqlite_store, child)
+    yield made
+    made.server.__exit__()
+
+
+def test_a_new_feed_is_primed_silently_with_what_is_old_or_undated(site):
+    fresh, old = NOW - HOUR, NOW - 13 * HOUR
+    site.says["a"] = reply(200, a_feed(("fresh", fresh), ("old", old), ("undated", None)))
+    came = site.round()
+    assert (came.polled, came.failed, came.new_items) == (1, (), 1)
+    assert site.items() == {"fresh": False, "old": True, "undated": True}
+    assert site.woken == 1
+
+
+def test_an_undated_entry_of_a_known_feed_is_news(site):
+    site.round()
+    site.says["a"] = reply(200, a_feed(("old", NOW), ("undated", None), ("stale", NOW - 13 * HOUR)))
+    assert site.round(minutes=3).new_items == 1
+    assert site.items() == {"old": False, "undated": False, "stale": True}
+
+
+def test_nothing_is_asked_before_its_time(site):
+    came = site.round()
+    assert INTERVAL * 0.9 <= came.next_at - NOW <= INTERVAL * 1.1
+    assert site.round(seconds=100).polled == 0
+    assert site.round(seconds=40).polled == 1
+
+
+def test_an_unchanged_feed_costs_no_parsing_and_counts_as_read(site):
+    seen = []
+
+    def answer(request):
+        seen.append(b'if-none-match: "1"' in request.lower())
+        return reply(304) if seen[-1] else reply(200, a_feed(("old", NOW)), ETag='"1"')
+
+    site.says["a"] = answer
+    site.round()
+    site.round(minutes=3)
+    assert seen == [False, True]
+    assert site.row().last_good_at == site.clock.now()
+    assert site.row().etag == '"1"'
+    assert site.items() == {"old": False}
+
+
+def test_the_same_bytes_again_are_known_by_their_hash(site):
+    site.round()
+    first = site.row().body_hash
+    assert site.round(minutes=3).new_items == 0
+    assert site.row().body_hash == first
+    assert site.row().last_good_at == site.clock.now()
+
+
+@pytest.mark.parametrize(
+    "answer", [reply(500), reply(200, b"<html><body>log in</body></html>"), reply(404), b""]
+)
+def test_a_failure_keeps_what_was_known_and_is_retried_later_each_time(site, answer):
+    site.round()
+    good = site.row()
+    site.says["a"] = answer
+    waits = []
+    for _ in range(4):
+        site.clock.move(max(site.row().next_poll_at - site.clock.now(), timedelta(0)))
+        assert site.watcher.round().failed == ("a",)
+        waits.append(site.row().next_poll_at - site.clock.now())
+    row = site.row()
+    assert (row.failures, row.last_good_at, row.body_hash) == (4, good.last_good_at, good.body_hash)
+    assert row.problem
+    for wait, times in zip(waits, (1, 2, 4, 8), strict=True):
+        assert INTERVAL * times <= wait <= INTERVAL * times * 1.1 + SECOND
+    site.says["a"] = reply(200, a_feed(("new", site.clock.now())))
+    site.clock.move(waits[-1])
+    site.watcher.round()
+    assert (site.row().failures, site.row().problem, site.row().backoff_until) == (0, None, None)
+
+
+def test_the_first_failure_is_no_back_off_and_the_second_is(site):
+    site.says["a"] = reply(500)
+    site.round()
+    assert site.row().backoff_until is None
+    site.round(minutes=3)
+    assert site.row().backoff_until == site.row().next_poll_at
+    assert site.watcher.look().polled == 0
+
+
+def test_a_server_that_asks_for_time_gets_it(site):
+    site.says["a"] = reply(429, Retry_After="1800")
+    site.round()
+    assert 30 * MINUTE <= site.row().next_poll_at - site.clock.now() <= 33 * MINUTE
+    assert site.row().backoff_until is not None
+
+
+def test_a_feed_that_is_gone_is_asked_once_a_day(site):
+    site.says["a"] = reply(410)
+    site.round()
+    assert site.row().next_poll_at - site.clock.now() == GONE_WAIT
+
+
+def test_a_ttl_may_not_stretch_beyond_half_of_fresh(site):
+    site.says["a"] = reply(200, a_feed(("old", NOW), ttl=600))
+    site.round()
+    assert site.row().next_poll_at - site.clock.now() <= POLICY.fresh / 2 * 1.1
+
+
+def test_a_look_skips_what_was_just_read_and_asks_what_is_not_due(site):
+    site.round()
+    assert site.watcher.look().polled == 0
+    site.clock.move(MINUTE)
+    assert site.watcher.look().polled == 1
+
+
+def test_a_feed_that_can_not_be_stored_is_not_read_and_not_asked_again_at_once(site, monkeypatch):
+    real = site.store.write
+
+    def write(**how):
+        raise StoreFailedError("store_failed", "value too long")
+
+    monkeypatch.setattr(site.store, "write", write)
+    came = site.round()
+    assert came.failed == ("a",)
+    assert site.row().last_good_at is None
+    assert came.next_at == site.clock.now() + INTERVAL
+    for _ in range(5):
+        assert site.round(seconds=1).polled == 0
+    assert site.server.connections == 1
+    monkeypatch.setattr(site.store, "write", real)
+    assert site.round(minutes=2).new_items == 1
+
+
+def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, child):
+    names = [f"f{n}" for n in range(6)]
+    site = Site(sqlite_store, child, names)
+    open_now, most = [0], [0]
+
+    def answer(request):
+        open_now[0] += 1
+        most[0] = max(most[0], open_now[0])
+        open_now[0] -= 1
+        return reply(200, a_feed(("old", NOW)))
+
+    site.says = dict.fromkeys(names, answer)
+    assert site.round().polled == 6
+    assert most == [1]
+    site.server.__exit__()
+
+
+def test_polls_at_once_are_stored_on_a_server_too(postgres_store, child):
+    sites = [Site(postgres_store, child, (f"g{n}",)) for n in range(4)]
+    feeds = [next(iter(site.watcher.feeds)) for site in sites]
+    watcher = Watcher(
+        postgres_store, clock=FakeClock(), child=child, feeds=feeds, policy=POLICY,
+        door=Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test"),
+        on_new=lambda: None,
+    )  # fmt: skip
+    came = watcher.round()
+    assert (came.polled, came.failed, came.new_items) == (4, (), 4)
+    for site in sites:
+        site.server.__exit__()

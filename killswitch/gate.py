@@ -255,7 +255,7 @@ class Gate:
             deliveries.hold(conn, back, closed.hold, ref=closed.why, why=closed.why, now=now)
             notices.add_notice(
                 conn,
-                kind="held_late",
+                kind="held_horizon" if closed.hold is HoldKind.HORIZON else "held_late",
                 ref=one.id,
                 escalates=False,
                 loud=False,

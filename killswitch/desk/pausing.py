@@ -139,20 +139,30 @@ def seal(ctx: Context, version: int | None, *, wait_s: float) -> PauseDoc:
 
 
 def try_seal(ctx: Context, version: int | None = None) -> PauseDoc:
-    """Seal the pause if it stands and nothing is on the wire; tell how it is."""
+    """
+    Seal the pause if it stands and nothing is on the wire; tell how it is.
+
+    It only reads while something is on the wire: those who wait for the seal would else stand, as
+    urgent writers, before the very result that they wait for.
+    """
     try:
-        with ctx.store.write(urgent=True) as conn:
-            return _seal(ctx, conn, version)
+        with ctx.store.read(urgent=True) as conn:
+            receipt = _seal(ctx, conn, version, write=False)
+        if receipt["sealed"] and receipt["sealed_at"] is None:
+            with ctx.store.write(urgent=True) as conn:
+                return _seal(ctx, conn, version, write=True)
     except TransientError:
-        return _receipt(ctx, version=version, sealed=False)
+        asked = version is not None or bool(ctx.pending) or not ctx.flags.is_clear()
+        return _receipt(ctx, version=version, accepted=asked, sealed=False)
+    return receipt
 
 
-def _seal(ctx: Context, conn: Connection, version: int | None) -> PauseDoc:
-    latch = latch_store.lock(conn)
+def _seal(ctx: Context, conn: Connection, version: int | None, *, write: bool) -> PauseDoc:
+    latch = latch_store.lock(conn) if write else latch_store.read(conn)
     stands = latch.paused and latch.version >= (version or 0) and not ctx.pending
     sending = deliveries.in_state(conn, DeliveryState.SENDING)
     uncertain = deliveries.in_state(conn, DeliveryState.UNCERTAIN)
-    if stands and not sending and latch.sealed_at is None:
+    if write and stands and not sending and latch.sealed_at is None:
         now = ctx.clock.now()
         latch_store.seal(conn, latch, uncertain=[one.id for one in uncertain], now=now)
         if latch.incident:
@@ -166,6 +176,7 @@ def _seal(ctx: Context, conn: Connection, version: int | None) -> PauseDoc:
     return _receipt(
         ctx,
         version=latch.version,
+        accepted=latch.paused or bool(ctx.pending) or not ctx.flags.is_clear(),
         sealed=stands and not sending,
         sealed_at=latch.sealed_at,
         on_wire=sending,
@@ -177,13 +188,14 @@ def _receipt(
     ctx: Context,
     *,
     version: int | None,
+    accepted: bool,
     sealed: bool,
     sealed_at: datetime | None = None,
     on_wire: Sequence[Delivery] = (),
     uncertain: Sequence[Delivery] = (),
 ) -> PauseDoc:
     return {
-        "accepted": True,
+        "accepted": accepted,
         "via": "socket",
         "sealed": sealed,
         "version": version,

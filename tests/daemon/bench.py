@@ -100,6 +100,7 @@ class Bench:
     )
     incarnation: int = 1
     beat_s: float | None = None
+    addresses: bool = False
     on_look: Callable[[], None] = lambda: None
     woken: int = 0
     forgotten: int = 0
@@ -147,7 +148,7 @@ class Bench:
             lambda: self.context,
             clock=self.clock,
             grader_beat_s=lambda: self.clock.boot_s() if self.beat_s is None else self.beat_s,
-            has_addresses=lambda: True,
+            has_addresses=lambda: self.addresses,
             judge_sight=lambda: None,
             refresh_unconfirmed=lambda now: None,
         )

@@ -58,7 +58,10 @@ class Newsroom:
 
     def says(self, outlet, *titles):
         now = self.clock.now()
-        items = [NewItem(item_guid(t, t), t, "", f"https://n/{t}", "en", now, False) for t in titles]
+        items = [
+            NewItem(item_guid(t, t), t, "", f"https://{outlet}.example/{t}", "en", now, False)
+            for t in titles
+        ]
         with self.store.write() as conn:
             news.ingest(conn, outlet, items, values={"last_good_at": now}, now=now)
 

@@ -321,6 +321,7 @@ def test_a_detector_that_stands_still_for_a_minute_pauses(bench):
 
 
 def test_nobody_reached_for_a_quarter_of_an_hour_pauses(bench):
+    bench.addresses = True
     with bench.store.write() as conn:
         notices.add_notice(
             conn, kind="failed", ref="d1", facts={}, now=bench.clock.now(), loud=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from email.utils import format_datetime
 from ipaddress import ip_network
@@ -217,11 +218,12 @@ def test_a_feed_that_can_not_be_stored_is_not_read_and_not_asked_again_at_once(s
 def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, child):
     names = [f"f{n}" for n in range(6)]
     site = Site(sqlite_store, child, names)
-    open_now, most = [0], [0]
+    open_now, most, never = [0], [0], threading.Event()
 
     def answer(request):
         open_now[0] += 1
         most[0] = max(most[0], open_now[0])
+        never.wait(0.01)
         open_now[0] -= 1
         return reply(200, a_feed(("old", NOW)))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,8 +163,7 @@ class House(Bench):
                 about = TripStory(story.id, story.title, story.first_item_at)
                 self.tell(story, conn=conn)
             new = NewCause(kind, ref or (story.id if story else "x"), story.title if story else "!")
-            done = trip(conn, new, now=now, story=about)
-        return done
+            return trip(conn, new, now=now, story=about)
 
     def tell(self, story: Story, *, conn: Any = None) -> None:
         """Write a story down without any pause."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ import pytest
 
 from killswitch import media
 from killswitch.errors import RefusedError, UsageError
+from killswitch.news.story import StoryState
 from killswitch.outcome import Passage
+from killswitch.store import deliveries
+from killswitch.wire import Caller
 from tests.unit.desk.house import KARIM, LEA, NOW, ROOT, TEXT_MOST, House, a_story, refused
 
 WEEK = timedelta(days=7)
+OPEN_FILES = Path("/proc/self/fd")
 
 
 @pytest.mark.parametrize(
@@ -153,10 +158,10 @@ def test_media_are_plain_files_below_their_folder_and_nothing_else(
 
 def test_a_refused_path_leaves_no_file_open(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(OPEN_FILES.iterdir()))
     for _ in range(5):
         refused(media.fingerprint, tmp_path, "sub/none/a.png", kind=UsageError)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(OPEN_FILES.iterdir())) == before
 
 
 def test_a_file_larger_than_any_network_takes_is_refused(
@@ -240,9 +245,7 @@ def test_the_same_key_with_other_content_is_refused(house: House, other: dict[st
     assert house.visible() == 1
 
 
-def _with_key(caller: Any, key: str) -> Any:
-    from dataclasses import replace
-
+def _with_key(caller: Caller, key: str) -> Caller:
     return replace(caller, request_key=key)
 
 
@@ -403,7 +406,9 @@ def test_who_edited_a_text_does_not_approve_it(strict: House) -> None:
     assert error.code == "own_post"
 
 
-@pytest.mark.parametrize("change", [{"text": "new"}, {"link": "https://b.example"}, {"tags": ("t",)}])
+@pytest.mark.parametrize(
+    "change", [{"text": "new"}, {"link": "https://b.example"}, {"tags": ("t",)}]
+)
 def test_an_edit_voids_the_approval(strict: House, change: dict[str, Any]) -> None:
     delivery = strict.add()
     strict.do("approve", delivery, caller=KARIM)
@@ -456,8 +461,6 @@ def test_a_new_post_that_touches_an_event_of_the_last_month_is_held(house: House
 
 @pytest.mark.parametrize("story", ["old", "dismissed", "elsewhere", "rehearsal"])
 def test_a_new_post_is_not_held_for(house: House, story: str) -> None:
-    from killswitch.news.story import StoryState
-
     known = {
         "old": a_story(at=NOW - timedelta(days=31)),
         "dismissed": a_story(state=StoryState.DISMISSED),
@@ -491,8 +494,6 @@ def test_an_edit_that_touches_another_event_is_held_again(house: House) -> None:
     delivery = house.add(text=CLASHING)
     house.do("edit", delivery, text="A weekend in Nantes")
     with house.store.read() as conn:
-        from killswitch.store import deliveries
-
         assert [row.ref for row in deliveries.holds_of(conn, [delivery])[delivery]] == ["s2"]
 
 
@@ -504,7 +505,7 @@ def test_guard_mode_owns_no_queue(small_house: House) -> None:
     small_house.set()
     desk = small_house.desk
     for call in (
-        lambda: small_house.add(),
+        small_house.add,
         lambda: small_house.do("skip", "d123"),
         lambda: desk.import_open("a.csv", caller=LEA),
     ):

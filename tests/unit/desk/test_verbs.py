@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from killswitch.channels.frame import Ending, Outcome
 from killswitch.errors import RefusedError, UsageError
 from killswitch.outcome import Passage
 from killswitch.queue.states import DeliveryState
+from killswitch.store import posts
 from killswitch.wire import VERBS, QueueAct
 from tests.store.made import put
-from tests.unit.desk.house import GAP, KARIM, LEA, NOW, House, a_story, refused
+from tests.unit.desk.house import KARIM, LEA, NOW, House, a_story, refused
 
 S = DeliveryState
 WAYS: dict[str, tuple[DeliveryState, ...]] = {
@@ -39,7 +41,11 @@ HOW: dict[str, dict[str, Any]] = {
 # What becomes of a delivery outside of a pause; whatever is not named is refused with "state".
 OUTSIDE: dict[str, dict[str, str]] = {
     "release": {"held": "scheduled"},
-    "move": {"awaiting_approval": "awaiting_approval", "scheduled": "scheduled", "held": "scheduled"},
+    "move": {
+        "awaiting_approval": "awaiting_approval",
+        "scheduled": "scheduled",
+        "held": "scheduled",
+    },
     "edit": {"awaiting_approval": "scheduled", "scheduled": "scheduled", "held": "scheduled"},
     "hold": {"scheduled": "held", "held": "held"},
     "skip": dict.fromkeys(("awaiting_approval", "scheduled", "held", "uncertain"), "skipped"),
@@ -181,8 +187,6 @@ def test_an_id_that_names_nothing_is_refused(
 def test_a_beginning_that_fits_several_is_refused(
     small_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from killswitch.store import posts
-
     ids = iter(["p1", "daaaa1", "p2", "daaaa2"])
     monkeypatch.setattr(posts, "new_id", lambda prefix: next(ids))
     first, _ = small_house.add(), small_house.add(at="+2h")
@@ -237,7 +241,11 @@ def test_an_edit_keeps_what_it_does_not_name(house: House) -> None:
     delivery = house.add(link="https://a.example", tags=("t",))
     house.do("edit", delivery, tags=("u",))
     content = house.the(delivery).content
-    assert (content.text, content.link, content.tags) == ("Vive l'été !", "https://a.example", ("u",))
+    assert (content.text, content.link, content.tags) == (
+        "Vive l'été !",
+        "https://a.example",
+        ("u",),
+    )
 
 
 # ---- times, outside of a pause --------------------------------------------------------------
@@ -342,8 +350,6 @@ def test_a_cancel_of_what_is_claimed_takes_the_claim_away(house: House) -> None:
 
 
 def test_a_cancel_after_a_try_that_sent_nothing_is_possible(house: House) -> None:
-    from killswitch.channels.frame import Ending, Outcome
-
     house.networks["insta"].answer = Outcome(Ending.UNSENT, "connection refused")
     delivery = house.add(at="now")
     assert house.send(delivery) is Passage.UNSENT
@@ -353,8 +359,6 @@ def test_a_cancel_after_a_try_that_sent_nothing_is_possible(house: House) -> Non
 
 
 def uncertain(house: House) -> str:
-    from killswitch.channels.frame import Ending, Outcome
-
     house.networks["insta"].answer = Outcome(Ending.UNCERTAIN, "time-out")
     delivery = house.add(at="now")
     house.send(delivery)
@@ -397,7 +401,3 @@ def test_the_history_tells_who_did_what(house: House) -> None:
     ]
     assert history[1]["data"]["why"] == "not sure"
     assert house.desk.audit_verify()["ok"]
-
-
-def test_gaps_are_the_channels_own() -> None:
-    assert timedelta(minutes=5) == GAP

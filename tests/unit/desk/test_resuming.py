@@ -1,0 +1,503 @@
+"""Resume and dismiss: what refuses them, and what leaves afterwards, and when."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from killswitch.desk.context import PendingPause
+from killswitch.errors import RefusedError
+from killswitch.latch import CauseKind
+from killswitch.news.item import Grade, Item, Signal
+from killswitch.news.story import Story, StoryBook, Verdict
+from killswitch.store import news, notices
+from tests.daemon.bench import NONE
+from tests.unit.desk.house import KARIM, LEA, NOW, House, a_story, refused
+
+CLASHING = "A weekend at the lake of Annecy"
+MIN = timedelta(minutes=1)
+
+
+def dismiss(house: House, seen: int | None = None, caller: Any = LEA) -> Any:
+    version = house.latch().version if seen is None else seen
+    return house.desk.dismiss(version, reason="false alarm", caller=caller)
+
+
+def paused_with(house: House, *due: str, **post: Any) -> list[str]:
+    """Posts that come due in a pause which began before them."""
+    ids = [house.add(at=at, **post) for at in due]
+    house.pause()
+    house.turn()
+    return ids
+
+
+# ---- what refuses ---------------------------------------------------------------------------
+
+
+def test_a_resume_from_an_older_version_is_refused(house: House) -> None:
+    seen = house.pause(key="k1")
+    house.pause(key="k2")
+    assert refused(house.resume, seen, kind=RefusedError).code == "stale"
+    assert len(house.latch().causes) == 2
+
+
+def test_what_trips_while_the_feeds_are_looked_at_refuses_the_resume(house: House) -> None:
+    house.pause()
+    house.on_look = lambda: house.trip(a_story())
+    assert refused(house.resume, kind=RefusedError).code == "stale"
+    assert set(house.kinds()) == {"manual", "story"}
+
+
+@pytest.mark.parametrize("kind", ["blind", "detector", "clock", "store"])
+def test_a_cause_that_still_stands_refuses_the_resume(small_house: House, kind: str) -> None:
+    small_house.trip(kind=CauseKind(kind))
+    small_house.standing = {CauseKind(kind): f"{kind} still"}
+    error = refused(small_house.resume, kind=RefusedError)
+    assert (error.code, int(error.exit)) == ("cause_stands", 5)
+    assert f"{kind} still" in error.message
+    assert small_house.desk.resume_preview()["standing"] == [{"kind": kind, "why": f"{kind} still"}]
+    small_house.standing = {}
+    small_house.resume()
+    assert not small_house.latch().paused
+
+
+def test_what_stands_of_other_kinds_does_not_refuse(small_house: House) -> None:
+    small_house.pause()
+    small_house.standing = {CauseKind.CLOCK: "stepped"}
+    assert small_house.desk.resume_preview()["standing"] == []
+    small_house.resume()
+
+
+def test_a_resume_without_sight_names_the_feeds_that_are_dead(house: House) -> None:
+    house.pause()
+    house.sight = NONE
+    error = refused(house.resume, kind=RefusedError)
+    assert error.code == "no_sight"
+    assert "(a)" in error.message
+    assert house.latch().paused
+
+
+def test_a_resume_looks_at_the_feeds_first(house: House) -> None:
+    looked: list[bool] = []
+    house.pause()
+    house.on_look = lambda: looked.append(house.latch().paused)
+    house.resume()
+    assert looked == [True]
+
+
+def test_undecided_posts_refuse_the_resume_unless_they_are_kept_held(house: House) -> None:
+    due, later = paused_with(house, "+10m", "+50m")
+    house.move(minutes=11)
+    error = refused(house.resume, kind=RefusedError)
+    assert (error.code, "1 post" in error.message) == ("undecided", True)
+    assert [row["id"] for row in house.desk.resume_preview()["undecided"]] == [due]
+    house.resume(keep_held=True)
+    assert (house.state(due), house.state(later)) == ("held", "scheduled")
+
+
+def test_only_what_came_due_before_the_press_is_undecided(house: House) -> None:
+    """The look takes 30 s; a post that comes due meanwhile does not refuse the press."""
+    (soon,) = paused_with(house, "+10m")
+    house.move(minutes=9, seconds=50)
+    house.on_look = lambda: house.clock.move(timedelta(seconds=30))
+    answer = house.resume()
+    assert (house.state(soon), answer["held"]) == ("held", 1)
+
+
+@pytest.mark.parametrize("verb", ["release", "skip", "keep", "move", "edit"])
+def test_each_decision_lets_the_resume_pass(small_house: House, verb: str) -> None:
+    (due,) = paused_with(small_house, "+10m")
+    small_house.move(minutes=11)
+    how = {"move": {"at": "+3h"}, "edit": {"text": "new"}}.get(verb, {})
+    small_house.do(verb, due, **how)
+    small_house.resume()
+    states = {"skip": "skipped", "keep": "held"}
+    assert small_house.state(due) == states.get(verb, "scheduled")
+
+
+def test_a_pause_that_is_being_written_down_refuses_the_resume(house: House) -> None:
+    house.pause()
+    house.context.pending["k9"] = PendingPause("k9", "late", "karim")
+    assert refused(house.resume, kind=RefusedError).code == "stale"
+    assert house.latch().paused
+
+
+# ---- flags ----------------------------------------------------------------------------------
+
+
+def test_a_resume_removes_the_flags_of_its_causes_and_no_other(house: House) -> None:
+    (house.flags.path / "mine").touch()
+    house.guard.step()
+    seen = house.latch().version
+    house.on_look = (house.flags.path / "new").touch
+    error = refused(house.resume, seen, kind=RefusedError)
+    assert (error.code, "new" in error.message) == ("flag_left", True)
+    assert [flag.name for flag in house.flags.look().entries] == ["new"]
+    assert house.latch().version > seen
+    house.on_look = lambda: None
+    house.resume()
+    assert house.flags.is_clear()
+
+
+def test_a_flag_that_comes_back_refuses(house: House) -> None:
+    (house.flags.path / "dir").mkdir()
+    (house.flags.path / "dir" / "full").touch()
+    house.guard.step()
+    assert refused(house.resume, kind=RefusedError).code == "flag_left"
+    assert house.latch().paused
+
+
+def test_a_flag_that_is_no_cause_yet_is_seen_and_refuses(house: House) -> None:
+    (house.flags.path / "x").touch()
+    assert refused(house.resume, kind=RefusedError).code == "flag_left"
+    assert house.kinds() == ["flag"]
+
+
+def test_only_a_resume_makes_the_missing_directory_again(house: House) -> None:
+    house.flags.path.rmdir()
+    house.guard.step()
+    assert house.kinds() == ["flag"]
+    house.pause()
+    assert not house.flags.path.exists()
+    house.resume()
+    assert house.flags.is_clear()
+
+
+def test_a_directory_that_went_missing_after_the_look_refuses(house: House) -> None:
+    house.pause()
+    shutil.rmtree(house.flags.path)
+    error = refused(house.resume, kind=RefusedError)
+    assert (error.code, "missing" in error.message) == ("flag_left", True)
+    assert set(house.kinds()) == {"manual", "flag"}
+
+
+# ---- what a resume does ---------------------------------------------------------------------
+
+
+def test_a_resume_of_nothing_is_done_already(house: House) -> None:
+    answer = house.resume(99)
+    assert (answer["closed"], answer["lead_until"]) == ([], None)
+    assert house.latch().version == answer["version"] == 1
+
+
+def test_a_resume_closes_the_causes_that_were_seen_and_counts_on(house: House) -> None:
+    house.pause(key="k1")
+    seen = house.pause(key="k2")
+    answer = house.resume()
+    assert (answer["version"], len(answer["closed"])) == (seen + 1, 2)
+    assert answer["lead_until"] == "2026-03-02T09:30:00Z"
+    assert house.desk.status()["lead_until"] == "2026-03-02T09:30:00Z"
+    house.move(minutes=31)
+    assert house.desk.status()["lead_until"] is None
+
+
+def test_a_resume_that_is_repeated_with_its_key_happens_once(house: House) -> None:
+    seen = house.pause()
+    caller = replace(LEA, request_key="1")
+    first = house.desk.resume(seen, reason="seen", keep_held=False, caller=caller)
+    house.pause(key="k2")
+    again = house.desk.resume(seen, reason="seen", keep_held=False, caller=caller)
+    assert (again, house.kinds()) == (first, ["manual"])
+
+
+def test_the_lead_holds_what_is_due_just_after_the_press(house: House) -> None:
+    near, far = house.add(at="+100m"), house.add(at="+3h")
+    house.pause()
+    house.move(minutes=90)
+    house.resume()
+    assert (house.state(near), house.holds(near)) == ("held", ["lead"])
+    assert house.state(far) == "scheduled"
+    added = house.add(at="+6m")
+    house.move(minutes=6)
+    house.turn()
+    assert house.state(added) == "sent"
+
+
+def test_what_the_pause_held_inside_the_lead_stays_held(house: House) -> None:
+    (inside,) = paused_with(house, "+10m")
+    house.move(minutes=1)
+    answer = house.resume()
+    assert (house.state(inside), answer["held"]) == ("held", 1)
+    house.move(minutes=30)
+    house.turn()
+    assert house.published() == []
+
+
+def test_decided_posts_pass_the_lead(house: House) -> None:
+    (post,) = paused_with(house, "+10m")
+    house.do("release", post)
+    house.resume()
+    house.move(minutes=10)
+    house.turn()
+    assert house.state(post) == "sent"
+
+
+def test_a_released_future_post_keeps_its_time(house: House) -> None:
+    (post,) = paused_with(house, "+20m")
+    house.do("release", post)
+    house.resume()
+    assert house.the(post).due_at == NOW + 20 * MIN
+
+
+@pytest.mark.parametrize("channel", ["insta", "log"])
+def test_released_past_posts_get_slots_and_nothing_leaves_in_a_burst(
+    house: House, channel: str
+) -> None:
+    posts = paused_with(house, "+1m", "+7m", "+13m", "+19m", channels=(channel,))
+    house.move(minutes=25)
+    house.do("release", posts[2], posts[0])
+    house.do("edit", posts[1], posts[3], text="new words")
+    assert house.resume()["released"] == 4
+    assert [house.due_in(one) / MIN for one in posts] == [15, 30, 45, 60]
+
+
+def test_slots_keep_the_gap_of_what_is_planned(house: House) -> None:
+    posts = paused_with(house, "+1m", "+7m")
+    planned = house.add(at="+57m")
+    house.move(minutes=25)
+    house.do("release", *posts)
+    house.resume()
+    assert [house.due_in(one) / MIN for one in (*posts, planned)] == [15, 37, 32]
+
+
+def test_a_decided_time_that_passes_in_the_pause_is_no_decision(house: House) -> None:
+    moved, edited, late = paused_with(house, "+1m", "+7m", "+13m")
+    house.move(minutes=14)
+    house.do("move", moved, at="+10m")
+    house.do("edit", edited, text="new", at="+20m")
+    house.do("release", late, at="+30m")
+    house.move(minutes=25)
+    waiting = {row["id"] for row in house.desk.resume_preview()["undecided"]}
+    assert waiting == {moved, edited}
+    assert house.desk.status()["undecided"] == 2
+    assert refused(house.resume, kind=RefusedError).code == "undecided"
+    house.resume(keep_held=True)
+    assert [house.state(one) for one in (moved, edited, late)] == ["held", "held", "scheduled"]
+    assert house.the(edited).content.text == "Vive l'été !"
+    house.move(minutes=4)
+    house.turn()
+    assert house.published() == []
+    house.move(minutes=1)
+    house.turn()
+    assert house.published() == [late]
+
+
+def test_a_newer_decision_replaces_the_older(house: House) -> None:
+    (post,) = paused_with(house, "+1m")
+    house.do("release", post)
+    house.do("keep", post)
+    house.resume(keep_held=True)
+    assert house.state(post) == "held"
+
+
+def test_a_hold_takes_a_release_back(house: House) -> None:
+    (post,) = paused_with(house, "+10m")
+    house.do("release", post)
+    house.do("hold", post, caller=KARIM)
+    assert house.decision(post) is None
+    house.resume()
+    assert house.holds(post) == ["pause", "human"]
+
+
+def test_an_edit_that_was_decided_says_the_new_words_at_the_decided_time(house: House) -> None:
+    (post,) = paused_with(house, "+10m")
+    house.do("edit", post, text="new", tags=("t",), at="+2h")
+    assert house.the(post).content.text == "Vive l'été !"
+    house.resume()
+    one = house.the(post)
+    assert (one.content.text, one.content.tags) == ("new", ("t",))
+    assert house.due_in(post) == timedelta(hours=2)
+    assert one.wall == "2026-03-02T12:00:00"
+    assert "delivery.edited" in [r["event"] for r in house.desk.queue_show(post)["history"]]
+
+
+def test_the_resume_tells_who_and_why_and_ends_the_calling(house: House) -> None:
+    house.trip(a_story())
+    house.resume()
+    (incident,) = house.desk.incidents(limit=5)
+    assert (incident["resumed_by"], incident["resume_reason"], incident["outcome"]) == (
+        "lea",
+        "seen",
+        "resumed",
+    )
+    with house.store.read() as conn:
+        undone = [row for row in notices.undone(conn) if row.kind != "resumed"]
+    assert undone == []
+
+
+@pytest.mark.parametrize(("kind", "fact"), [("clock", "high_water"), ("blind", "last_sight")])
+def test_a_resume_sets_the_marks_that_it_answers_for(
+    small_house: House, kind: str, fact: str
+) -> None:
+    small_house.trip(kind=CauseKind(kind))
+    small_house.move(minutes=5)
+    small_house.resume()
+    assert small_house.fact(fact) == small_house.clock.now().isoformat()
+
+
+def test_a_resume_begins_a_broken_chain_anew(small_house: House) -> None:
+    small_house.add()
+    with small_house.store.write() as conn:
+        conn.execute(sa.text("UPDATE audit_head SET hash = 'x'"))
+    assert not small_house.desk.audit_verify()["ok"]
+    small_house.trip(kind=CauseKind.TAMPER)
+    small_house.resume()
+    assert small_house.desk.audit_verify()["ok"]
+
+
+# ---- clashes --------------------------------------------------------------------------------
+
+
+def test_posts_that_clash_stay_held_whatever_their_date(house: House) -> None:
+    joke, other = house.add(text=CLASHING, at="+20d"), house.add(at="+21d")
+    house.trip(a_story())
+    house.turn()
+    assert (house.holds(joke), house.holds(other)) == (["clash"], [])
+    assert house.desk.status()["clashes"] == {"count": 1, "words": ["Annecy"]}
+    house.resume()
+    assert (house.state(joke), house.desk.status()["undecided"]) == ("held", 0)
+
+
+def test_a_resume_before_the_search_is_through_finishes_the_search(house: House) -> None:
+    """The press comes within the second in which the sweep would have searched the queue."""
+    joke = house.add(text=CLASHING, at="+20d")
+    house.trip(a_story())
+    house.resume()
+    assert house.holds(joke) == ["clash"]
+
+
+def test_a_new_event_voids_what_was_decided_about_posts_that_touch_it(house: House) -> None:
+    touching, other, kept = (
+        house.add(text=text, at=f"+{n}m")
+        for n, text in ((6, CLASHING), (12, "A quiz"), (18, f"{CLASHING} again"))
+    )
+    house.pause()
+    house.turn()
+    house.move(minutes=20)
+    for verb, post in (("release", touching), ("release", other), ("keep", kept)):
+        house.do(verb, post)
+    house.trip(a_story())
+    house.turn()
+    decided = [house.decision(one) for one in (touching, other, kept)]
+    assert decided == [None, "release", "keep"]
+    assert refused(house.resume, kind=RefusedError).code == "undecided"
+
+
+# ---- dismiss --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["manual", "blind", "rate", "flag"])
+def test_only_a_story_or_an_alert_is_a_false_alarm(small_house: House, kind: str) -> None:
+    small_house.trip(kind=CauseKind(kind))
+    error = refused(dismiss, small_house, kind=RefusedError)
+    assert (error.code, int(error.exit)) == ("nothing_to_dismiss", 5)
+    assert small_house.latch().paused
+
+
+def test_a_dismissal_of_nothing_or_of_an_older_version_is_refused(small_house: House) -> None:
+    assert refused(dismiss, small_house, kind=RefusedError).code == "nothing_to_dismiss"
+    small_house.trip(a_story())
+    assert refused(dismiss, small_house, 1, kind=RefusedError).code == "stale"
+
+
+def test_after_a_false_alarm_what_is_not_late_goes_on_spaced(house: House) -> None:
+    late, first, second, future = (house.add(at=f"+{n}m") for n in (1, 18, 24, 40))
+    house.trip(a_story())
+    house.turn()
+    house.move(minutes=25)
+    house.turn()
+    answer = dismiss(house)
+    assert (answer["still_paused"], answer["muted"]) == (False, ["s1"])
+    assert (house.state(late), house.holds(late)) == ("held", ["pause"])
+    assert [house.due_in(one) / MIN for one in (first, second)] == [20, 35]
+    assert house.the(future).due_at == NOW + 40 * MIN
+    assert house.desk.status()["lead_until"] is None
+
+
+def test_a_false_alarm_gives_one_line_of_slots_to_what_goes_on_and_what_was_decided(
+    house: House,
+) -> None:
+    early, decided = (house.add(at=f"+{n}m", channels=("log",)) for n in (18, 1))
+    house.trip(a_story())
+    house.turn()
+    house.move(minutes=25)
+    house.do("release", decided)
+    dismiss(house)
+    assert [house.due_in(one) / MIN for one in (decided, early)] == [15, 30]
+
+
+def test_a_false_alarm_leaves_clashing_posts_held(house: House) -> None:
+    joke = house.add(text=CLASHING, at="+20m")
+    house.trip(a_story())
+    house.turn()
+    dismiss(house)
+    assert (house.state(joke), house.holds(joke)) == ("held", ["pause", "clash"])
+
+
+def test_a_false_alarm_beside_another_cause_leaves_the_queue_paused(house: House) -> None:
+    post = house.add(at="+10m")
+    house.trip(a_story())
+    house.pause()
+    house.turn()
+    answer = dismiss(house)
+    assert answer["still_paused"]
+    assert (house.kinds(), house.state(post)) == (["manual"], "held")
+
+
+def test_a_dismissal_confirms_no_post_that_nobody_looked_at(house: House) -> None:
+    far = house.add(at="+40d")
+    house.move(days=40, minutes=-10)
+    house.trip(a_story(at=house.clock.now()))
+    house.turn()
+    assert house.holds(far) == ["pause"]
+    dismiss(house)
+    house.move(minutes=10)
+    house.turn()
+    assert (house.state(far), house.holds(far)) == ("held", ["horizon"])
+
+
+def test_a_dismissed_alarm_is_searched_no_further(house: House) -> None:
+    joke = house.add(text=CLASHING, at="+20d")
+    house.trip(a_story())
+    dismiss(house)
+    house.turn()
+    assert house.state(joke) == "scheduled"
+
+
+def test_a_dismissal_that_is_repeated_with_its_key_happens_once(house: House) -> None:
+    house.trip(a_story())
+    caller = replace(LEA, request_key="1")
+    seen = house.latch().version
+    assert dismiss(house, seen, caller) == dismiss(house, seen, caller)
+
+
+@pytest.mark.parametrize("act", ["resume", "dismiss"])
+def test_a_settled_story_does_not_pause_again(house: House, act: str) -> None:
+    house.trip(a_story())
+    house.resume() if act == "resume" else dismiss(house)
+    with house.store.read() as conn:
+        rows = news.recent_stories(conn, since=NOW - timedelta(days=30))
+    stories = [Story.from_json(row.body) for row in rows]
+    assert [str(story.state) for story in stories] == ["muted" if act == "resume" else "dismissed"]
+    assert house.forgotten == 1
+    book = StoryBook(house.context.detect, new_id=lambda: "s9", stories=stories)
+    item = Item(id="n9", title="Knife attack in Annecy", summary="", outlet="third", first_seen=NOW)
+    signal = Signal(
+        grade=Grade.TRIP,
+        score=1.0,
+        category="attack",
+        terms=(),
+        toll=None,
+        names=(),
+        places=("annecy",),
+        why="x",
+        words=("annecy", "knife"),
+    )
+    seen = book.observe(item, signal, NOW + timedelta(minutes=5))
+    assert seen is not None
+    assert (seen.story.id, seen.verdict) == ("s1", Verdict.NOTHING)

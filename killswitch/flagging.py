@@ -12,6 +12,7 @@ from datetime import datetime
 
 from killswitch.flags import Flag, FlagDir, FlagState
 from killswitch.latch import CauseKind
+from killswitch.store import latch as latch_store
 from killswitch.store import people, request_keys
 from killswitch.store.audit import MACHINE
 from killswitch.store.engine import Connection
@@ -39,6 +40,9 @@ def flag_causes(conn: Connection, flags: FlagDir, *, now: datetime) -> list[Trip
 
 def flag_causes_of(conn: Connection, state: FlagState, *, now: datetime) -> list[Tripped]:
     """Do the same for a look that was taken before."""
+    if not state.clear:
+        # Latch row first: the same press may be coming over the socket at this very moment.
+        latch_store.lock(conn)
     if not state.readable:
         reason = "the flag directory is missing" if state.missing else state.problem
         return [trip(conn, NewCause(CauseKind.FLAG, DIRECTORY, reason), now=now)]

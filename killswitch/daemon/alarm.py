@@ -34,6 +34,8 @@ class Alarm:
 
     def stop(self) -> None:
         """Wake nobody any more."""
+        # First: a shutdown while a job is taken off its list raises in the scheduler's thread.
+        self._scheduler.remove_all_jobs()
         self._scheduler.shutdown(wait=False)
 
     def wake_at(self, name: str, at: datetime, event: threading.Event) -> None:

@@ -266,6 +266,11 @@ class Daemon:
         files = ((m.path, m.sha256) for m in one.content.media)
         return media.is_whole(self.parts.context.media_dir, files)
 
+    def _keep_lock(self) -> None:
+        """Make sure that this is still the only daemon of the store; that it is not is a fault."""
+        if self._lock is not None:
+            self._lock.keep()
+
     def _build_loops(self, settings: Settings) -> None:
         clock = self.clock
         self.guard = Guard(
@@ -275,6 +280,7 @@ class Daemon:
             has_addresses=lambda: any(self._teller.policy.lists),
             judge_sight=lambda: self.parts.eyes.judge(),
             refresh_unconfirmed=lambda now: self.parts.grader.refresh_unconfirmed(now),
+            keep_lock=self._keep_lock,
         )
         self._sweep = Sweep(
             lambda: self.parts.context,

@@ -81,6 +81,7 @@ class Guard:
         has_addresses: Callable[[], bool],
         judge_sight: Callable[[], object],
         refresh_unconfirmed: Callable[[datetime], None],
+        keep_lock: Callable[[], None],
     ) -> None:
         """Guard the queue of ``context``."""
         self._context = context
@@ -89,6 +90,7 @@ class Guard:
         self._has_addresses = has_addresses
         self._judge_sight = judge_sight
         self._refresh_unconfirmed = refresh_unconfirmed
+        self._keep_lock = keep_lock
         self._ticks = ClockGuard(clock.now(), clock.boot_s())
         self._probed_s = float("-inf")
         self._store_failed_s: float | None = None
@@ -190,6 +192,7 @@ class Guard:
         if self._clock.boot_s() - self._probed_s < PROBE_EVERY_S:
             return
         try:
+            self._keep_lock()
             with ctx.store.write() as conn:
                 mark = facts.get_time(conn, "high_water")
                 facts.put_time(conn, "high_water", max(now, mark) if mark else now)

@@ -1,14 +1,14 @@
-"""What a human must see before resuming, and what still waits for a decision."""
+"""What a human must see before resuming."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, delivery_docs
-from killswitch.latch import CauseKind, Latch
-from killswitch.queue.states import DeliveryState, HoldKind
+from killswitch.latch import CauseKind
+from killswitch.queue.states import DeliveryState
 from killswitch.store import decisions, deliveries, people
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
@@ -17,9 +17,10 @@ from killswitch.wire import DeliveryDoc, ResumePreviewDoc
 
 _S = DeliveryState
 _DAY = timedelta(days=1)
-_EVER = datetime.max.replace(tzinfo=UTC)
-# How many rows a preview shows; the counts are of all.
+# How many rows a preview shows.
 _SHOWN = 200
+# Each of these wants a decision: more than anybody takes at one sitting.
+_UNDECIDED_SHOWN = 1000
 
 
 def preview(ctx: Context) -> ResumePreviewDoc:
@@ -44,7 +45,9 @@ def preview(ctx: Context) -> ResumePreviewDoc:
                 for kind, why in standing.items()
                 if kind in refusing
             ],
-            "undecided": docs(undecided(conn, latch, now=now)),
+            "undecided": docs(
+                deliveries.undecided(conn, incident=latch.incident, now=now, limit=_UNDECIDED_SHOWN)
+            ),
             "decided": docs(
                 deliveries.page(conn, states=(), ids=decided, limit=_SHOWN) if decided else []
             ),
@@ -57,16 +60,3 @@ def preview(ctx: Context) -> ResumePreviewDoc:
 def _coming(conn: Connection, now: datetime) -> list[Delivery]:
     states = [_S.SCHEDULED.value, _S.HELD.value]
     return deliveries.page(conn, states=states, until=now + _DAY, after=(now, ""), limit=_SHOWN)
-
-
-def undecided(conn: Connection, latch: Latch, *, now: datetime) -> list[Delivery]:
-    """
-    Return held deliveries that came due before ``now`` in this pause and have no decision.
-
-    A decided time that has passed in the pause counts as no decision.
-    """
-    passed = decisions.passed(conn, now=now)
-    until = _EVER if passed else now
-    held = deliveries.held_by(conn, HoldKind.PAUSE, ref=latch.incident, before=until)
-    decided = decisions.of(conn, [one.id for one in held])
-    return [one for one in held if one.id in passed or (one.due_at < now and one.id not in decided)]

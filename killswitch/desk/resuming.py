@@ -18,7 +18,6 @@ from typing import cast
 
 from killswitch.desk import carry_out, clashing, closing, once
 from killswitch.desk.context import Context
-from killswitch.desk.preview import undecided
 from killswitch.errors import RefusedError
 from killswitch.failpoints import passing
 from killswitch.flagging import DIRECTORY, belongs_to_closed, flag_causes, flag_ref
@@ -93,7 +92,7 @@ def _judge(
         latch,
         seen=press.seen,
         standing=standing,
-        undecided=len(undecided(conn, latch, now=press.at)),
+        undecided=deliveries.count_undecided(conn, incident=latch.incident, now=press.at),
         keep_held=press.keep_held,
     )
     _refuse_if(refusal)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, head, inhibit_doc, post_doc
-from killswitch.desk.preview import undecided
 from killswitch.errors import TransientError
 from killswitch.flags import FlagState
 from killswitch.latch import Inhibit, InhibitKind, Latch
 from killswitch.news.story import Story
 from killswitch.notify.relays import by_hand
-from killswitch.queue.states import DeliveryState, HoldKind
+from killswitch.queue.states import DeliveryState
 from killswitch.store import deliveries, facts, incidents, news, notices, people, relay_runs
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
@@ -87,7 +86,7 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
         "state_dir": str(ctx.state_dir),
         "since": z_or_none(latch.paused_at),
         "uncertain": [post_doc(one) for one in deliveries.in_state(conn, _S.UNCERTAIN)],
-        "undecided": len(undecided(conn, latch, now=now)) if latch.paused else 0,
+        "undecided": _undecided(conn, latch, now),
         "relays": relays,
         "by_hand": by_hand(ctx.also_stop, relays),
         "notices": _failing(ctx, conn, now),
@@ -194,6 +193,12 @@ def _next_due(conn: Connection, now: datetime) -> list[NextDueDoc]:
     ]
 
 
+def _undecided(conn: Connection, latch: Latch, now: datetime) -> int:
+    if not latch.paused:
+        return 0
+    return deliveries.count_undecided(conn, incident=latch.incident, now=now)
+
+
 def _lead_until(ctx: Context, conn: Connection, latch: Latch, now: datetime) -> str | None:
     if latch.paused or latch.resumed_at is None:
         return None
@@ -267,7 +272,7 @@ def _incident_part(ctx: Context, conn: Connection, latch: Latch, now: datetime) 
             "fever": None,
             "went_out": [],
             "who": None,
-            "clashes": {"count": 0, "words": []},
+            "clashes": _clashes(conn, None),
         }
     since = row.first_headline_at or row.tripped_at
     out = deliveries.sent_between(conn, since, now + _HOUR)[:_OUT_SHOWN]
@@ -313,15 +318,9 @@ def _who(ctx: Context, conn: Connection, row: Any) -> WhoDoc:
     }
 
 
-def _clashes(conn: Connection, story: str | None) -> Any:
-    if story is None:
-        return {"count": 0, "words": []}
-    found = deliveries.held_by(
-        conn, HoldKind.CLASH, ref=story, before=datetime.max.replace(tzinfo=UTC)
-    )
-    holds = deliveries.holds_of(conn, [one.id for one in found])
-    words = {w for rows in holds.values() for h in rows if h.kind == "clash" for w in h.words}
-    return {"count": len(found), "words": sorted(words)}
+def _clashes(conn: Connection, story: str | None) -> ClashesDoc:
+    count, words = deliveries.clashing(conn, story) if story else (0, set())
+    return {"count": count, "words": sorted(words)}
 
 
 def _hint(document: StatusDoc) -> str:

@@ -32,7 +32,8 @@ def copy_store(store: Store, to: Path) -> None:
 
 
 def _copy(source: Path, to: Path) -> None:
-    old, new = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(to)
+    old = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+    new = sqlite3.connect(to)
     try:
         with new:
             # In one step: it reads one moment of the WAL and stops no writer. Between several

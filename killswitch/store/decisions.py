@@ -52,13 +52,6 @@ def of(conn: Connection, ids: Collection[str]) -> dict[str, Row[Any]]:
     return {row.delivery: row for row in found}
 
 
-def passed(conn: Connection, *, now: datetime) -> set[str]:
-    """Return the deliveries whose decided time has passed before anybody resumed."""
-    return set(
-        conn.execute(sa.select(decisions.c.delivery).where(decisions.c.due_at <= now)).scalars()
-    )
-
-
 def all_of_held(conn: Connection) -> list[Row[Any]]:
     """Return the decisions on deliveries that are still held, soonest due first."""
     statement = (

@@ -21,7 +21,7 @@ from killswitch.queue.states import DeliveryState, HoldKind, may_follow
 from killswitch.store import audit
 from killswitch.store.audit import Entry
 from killswitch.store.engine import insert_new
-from killswitch.store.schema import batches, deliveries, holds, posts
+from killswitch.store.schema import batches, decisions, deliveries, holds, posts
 
 _S = DeliveryState
 # A held, skipped or released batch stays far below the 50 ms that a transaction may last.
@@ -431,22 +431,53 @@ def holds_of(conn: Connection, ids: Collection[str]) -> dict[str, list[Row[Any]]
     return found
 
 
-def held_by(
-    conn: Connection, *kinds: HoldKind, ref: str | None, before: datetime
-) -> list[Delivery]:
-    """Return held deliveries due before an instant that have one of these holds of ``ref``."""
-    has = sa.exists().where(
+def _is_undecided(incident: str | None, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    paused = sa.exists().where(
         holds.c.delivery == deliveries.c.id,
-        holds.c.kind.in_([k.value for k in kinds]),
-        holds.c.ref == (ref or ""),
+        holds.c.kind == HoldKind.PAUSE.value,
+        holds.c.ref == (incident or ""),
         holds.c.lifted_at.is_(None),
     )
+    decided = sa.exists().where(decisions.c.delivery == deliveries.c.id)
+    came_due = sa.and_(deliveries.c.due_at < now, ~decided)
+    passed = decided.where(decisions.c.due_at <= now)
+    return deliveries.c.state == _S.HELD.value, paused, sa.or_(came_due, passed)
+
+
+def undecided(
+    conn: Connection, *, incident: str | None, now: datetime, limit: int
+) -> list[Delivery]:
+    """
+    Return what a pause holds, what came due before ``now`` and what nobody decided on.
+
+    A decided time that has passed counts as no decision.
+    """
+    statement = select().where(*_is_undecided(incident, now))
+    ordered = statement.order_by(deliveries.c.due_at, deliveries.c.id)
+    return [delivery(row) for row in conn.execute(ordered.limit(limit))]
+
+
+def count_undecided(conn: Connection, *, incident: str | None, now: datetime) -> int:
+    """Count what ``undecided`` would return, without reading a single text."""
+    statement = sa.select(sa.func.count()).select_from(deliveries)
+    return conn.execute(statement.where(*_is_undecided(incident, now), VISIBLE)).scalar_one()
+
+
+def clashing(conn: Connection, ref: str) -> tuple[int, set[str]]:
+    """Count the held deliveries that clash with an event, and return the words of all."""
     found = conn.execute(
-        select()
-        .where(deliveries.c.state == _S.HELD.value, deliveries.c.due_at < before, has)
-        .order_by(deliveries.c.due_at, deliveries.c.id)
+        sa.select(holds.c.words)
+        .join_from(holds, deliveries, deliveries.c.id == holds.c.delivery)
+        .where(
+            holds.c.kind == HoldKind.CLASH.value,
+            holds.c.ref == ref,
+            holds.c.lifted_at.is_(None),
+            deliveries.c.state == _S.HELD.value,
+            VISIBLE,
+        )
     )
-    return [delivery(row) for row in found]
+    rows = list(found.scalars())
+    return len(rows), {word for words in rows for word in words}
 
 
 def held_only_by(conn: Connection, *kinds: HoldKind, ref: str | None) -> list[Delivery]:

@@ -117,6 +117,18 @@ class Store:
     def _connect(self, *, urgent: bool) -> Connection:
         return (self._urgent if urgent else self._work).connect()
 
+    def own_session(self) -> Connection:
+        """
+        Open a connection that belongs to its asker and never goes back to the pool.
+
+        Raises:
+            StoreFailedError: The database does not answer.
+        """
+        with _translated():
+            conn = self._work.connect()
+            conn.detach()
+            return conn
+
     def close(self) -> None:
         """Give all connections back; SQLite then writes its WAL into the file."""
         self._work.dispose()

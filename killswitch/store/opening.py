@@ -6,18 +6,18 @@ Order: lock, pragmas, integrity, version, migration. A store that fails any of t
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
-from killswitch.errors import OperatorError
+from killswitch.errors import KillswitchError, OperatorError
 from killswitch.store import facts
-from killswitch.store.engine import MIN_SQLITE, Store, StoreFailedError
+from killswitch.store.engine import MIN_SQLITE, Connection, Store, StoreFailedError
 from killswitch.store.migrate import HEAD, upgrade, version_of
 
 LOCK_NAME = "daemon.lock"
@@ -28,10 +28,11 @@ _ADVISORY_LOCK = 0x6B696C6C
 class StoreLock:
     """The claim of one daemon on one store; held until the process ends or ``release``."""
 
-    def __init__(self, files: list[int], server: Any = None) -> None:
+    def __init__(self, files: list[int], server: Connection | None, store: Store) -> None:
         """Keep what holds the lock open."""
         self._files = files
         self._server = server
+        self._store = store
 
     def release(self) -> None:
         """Let another daemon take the store."""
@@ -49,9 +50,23 @@ class StoreLock:
         try:
             self._server.execute(sa.text("SELECT 1"))
             self._server.commit()
-        except sa.exc.DBAPIError:
+        except sa.exc.SQLAlchemyError:
             return False
         return True
+
+    def keep(self) -> None:
+        """
+        Take the lock again where the server has forgotten it: it was restarted, or cut us off.
+
+        Raises:
+            OperatorError: Another daemon has it by now.
+            StoreFailedError: The server does not answer.
+        """
+        if self._server is None or self.is_held():
+            return
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            self._server.close()
+        self._server = _lock_server(self._store)
 
 
 def lock_store(store: Store, state_dir: Path) -> StoreLock:
@@ -63,6 +78,7 @@ def lock_store(store: Store, state_dir: Path) -> StoreLock:
 
     Raises:
         OperatorError: Another daemon has it.
+        StoreFailedError: The server does not answer.
     """
     paths = {state_dir / LOCK_NAME}
     if store.path is not None and store.path.parent.resolve() != state_dir.resolve():
@@ -71,11 +87,11 @@ def lock_store(store: Store, state_dir: Path) -> StoreLock:
     try:
         numbers.extend(_lock_file(path) for path in sorted(paths))
         server = None if store.is_sqlite else _lock_server(store)
-    except OperatorError:
+    except KillswitchError:
         for number in numbers:
             os.close(number)
         raise
-    return StoreLock(numbers, server)
+    return StoreLock(numbers, server, store)
 
 
 def _lock_file(path: Path) -> int:
@@ -90,10 +106,9 @@ def _lock_file(path: Path) -> int:
     return number
 
 
-def _lock_server(store: Store) -> Any:
-    conn = store.engine.connect()
+def _lock_server(store: Store) -> Connection:
     # The lock belongs to the session: it must not be handed back to the pool, nor time out.
-    conn.detach()
+    conn = store.own_session()
     got = conn.execute(sa.text("SELECT pg_try_advisory_lock(:n)"), {"n": _ADVISORY_LOCK}).scalar()
     conn.commit()
     if not got:

@@ -124,7 +124,7 @@ class Bench:
             clock=self.clock,
             incarnation=self.incarnation,
             on_fault=self.faults.append,
-            clock_is_steady=lambda now: self.guard.clock_is_steady(now),
+            clock_is_steady=lambda now: self.guard.clock_is_steady(now),  # noqa: PLW0108 - the guard is made later
         )
         self.guard = self.a_guard()
 
@@ -133,7 +133,7 @@ class Bench:
             "clock": self.clock,
             "flags": self.flags,
             "inhibits": self.inhibits,
-            "clock_is_steady": lambda now: self.guard.clock_is_steady(now),
+            "clock_is_steady": lambda now: self.guard.clock_is_steady(now),  # noqa: PLW0108 - the guard is made later
             "sight_is_fresh": lambda: self.sight.ok,
             "channels": self.networks,
             "limits": self.limits,
@@ -151,6 +151,7 @@ class Bench:
             has_addresses=lambda: self.addresses,
             judge_sight=lambda: None,
             refresh_unconfirmed=lambda now: None,
+            keep_lock=lambda: None,
         )
 
     def _context(self) -> Context:

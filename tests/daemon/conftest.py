@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from tests.daemon.bench import Bench
-from tests.store.made import (  # noqa: F401 - fixtures
-    _migrated_server,
-    postgres_store,
-    sqlite_store,
-    sqlite_template,
-    store,
-)
+from tests.store import made
+
+_migrated_server = made._migrated_server
+postgres_store = made.postgres_store
+sqlite_store = made.sqlite_store
+sqlite_template = made.sqlite_template
+store = made.store
 
 
 @pytest.fixture

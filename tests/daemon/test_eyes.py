@@ -54,7 +54,8 @@ class Look:
         now = self.clock.now()
         for name in names:
             new = NewItem(item_guid("g", f"{name} {now}"), "t", "", "u", "en", now, False)
-            values = {"last_poll_at": now, "last_good_at": now, "newest_item_at": now, "failures": 0}  # fmt: skip
+            values = {"last_poll_at": now, "last_good_at": now, "newest_item_at": now}
+            values |= {"failures": 0}
             with self.store.write() as conn:
                 news.ingest(conn, name, [new], values=values, now=now)
                 if graded:

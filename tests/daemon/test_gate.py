@@ -236,7 +236,7 @@ def test_the_hard_cap_counts_from_the_last_resume(bench):
     assert bench.kinds() == []
 
 
-# -- 2 and 3: between the intent and the request -----------------------------------------------------
+# -- 2 and 3: between the intent and the request ---------------------------------------------------
 
 
 def between(bench, act):
@@ -253,7 +253,7 @@ def between(bench, act):
 def test_a_flag_after_the_intent_holds_the_post_and_pauses(either_bench):
     bench = either_bench
     one = due(bench)
-    between(bench, lambda: (bench.root / "pause.d" / "x").touch())
+    between(bench, (bench.root / "pause.d" / "x").touch)
     assert bench.send(one) is Passage.HELD
     assert bench.published() == []
     assert bench.tries(one) == ["aborted_unsent"]
@@ -264,7 +264,7 @@ def test_a_flag_after_the_intent_holds_the_post_and_pauses(either_bench):
 
 def test_a_flag_directory_that_is_gone_is_a_flag(bench):
     one = due(bench)
-    between(bench, lambda: (bench.root / "pause.d").rmdir())
+    between(bench, (bench.root / "pause.d").rmdir)
     assert bench.send(one) is Passage.HELD
     assert bench.kinds() == ["flag"]
 
@@ -507,7 +507,7 @@ def test_a_daemon_that_stops_leaves_the_open_try_to_the_next(bench, monkeypatch)
     assert bench.kinds() == ["unclean_start"]
 
 
-# -- the reaper and the next run ---------------------------------------------------------------------
+# -- the reaper and the next run -------------------------------------------------------------------
 
 
 def test_recovery_tells_what_an_earlier_run_left_and_never_sends_it_again(either_bench):

@@ -1,4 +1,4 @@
-"""The sweep and the resume together: what is held, what waits, what leaves, and never in a burst."""
+"""The sweep and the resume together: what is held, what waits, what leaves, never in a burst."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_in_guard_mode_nothing_is_touched(bench):
     assert bench.state(one) == "scheduled"
 
 
-# -- in a pause and after it -------------------------------------------------------------------------
+# -- in a pause and after it -----------------------------------------------------------------------
 
 
 def test_a_pause_holds_what_comes_due_before_the_lead_and_goes_on_doing_so(either_bench):
@@ -437,7 +437,7 @@ def test_a_hold_of_a_human_outlives_everything_but_a_human(bench):
     assert bench.published() == [one]
 
 
-# -- a press against a send, with real threads ---------------------------------------------------------
+# -- a press against a send, with real threads -----------------------------------------------------
 
 
 def test_whenever_somebody_presses_nothing_leaves_after_the_seal(sqlite_store, tmp_path):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from killswitch.latch import CauseKind
 from killswitch.queue.post import Content
-from killswitch.queue.states import DeliveryState
+from killswitch.queue.states import TRANSITIONS, DeliveryState
 from killswitch.store import deliveries, facts, migrate, posts
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
@@ -21,13 +21,14 @@ from killswitch.store.engine import Store
 from killswitch.store.latch import NewCause
 from killswitch.store.opening import open_store
 from killswitch.store.posts import NewPost, Place
-from killswitch.store.schema import metadata, transition_rows, transitions
+from killswitch.store.schema import metadata, transitions
 from killswitch.trip import Tripped, trip
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """An ordinary Monday morning; what ``FakeClock`` starts at."""
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 _S = DeliveryState
+MOVES = [{"old": old.value, "new": new.value} for old, news in TRANSITIONS.items() for new in news]
 
 
 def furnish(store: Store) -> None:
@@ -70,7 +71,7 @@ def postgres_store(_migrated_server: Store) -> Store:
     names = ", ".join(table.name for table in metadata.sorted_tables)
     with _migrated_server.write() as conn:
         conn.execute(sa.text(f"TRUNCATE {names} CASCADE"))
-        conn.execute(sa.insert(transitions), transition_rows())
+        conn.execute(sa.insert(transitions), MOVES)
     furnish(_migrated_server)
     return _migrated_server
 
@@ -125,7 +126,9 @@ def a_cause(kind: CauseKind = CauseKind.MANUAL, ref: str = "k1", **more: Any) ->
     return NewCause(kind, ref, more.pop("reason", f"{kind.value} {ref}"), **more)
 
 
-def pause(store: Store, kind: CauseKind = CauseKind.MANUAL, ref: str = "k1", **more: Any) -> Tripped:
+def pause(
+    store: Store, kind: CauseKind = CauseKind.MANUAL, ref: str = "k1", **more: Any
+) -> Tripped:
     with store.write() as conn:
         return trip(conn, a_cause(kind, ref, **more), now=NOW)
 

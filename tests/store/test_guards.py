@@ -155,7 +155,12 @@ def test_a_naive_time_is_refused(store):
 
 def test_a_broken_transaction_leaves_nothing(store):
     one = add(store)
-    with pytest.raises(InvariantBroken), store.write() as conn:
-        deliveries.set_values(conn, one, now=NOW, due_at=NOW + 9 * HOUR)
-        conn.execute(sa.update(rows).values(state="sent"))
+
+    def write() -> None:
+        with store.write() as conn:
+            deliveries.set_values(conn, one, now=NOW, due_at=NOW + 9 * HOUR)
+            conn.execute(sa.update(rows).values(state="sent"))
+
+    with pytest.raises(InvariantBroken):
+        write()
     assert the(store, one).due_at == NOW + HOUR

@@ -11,7 +11,8 @@ from tests.store.made import HOUR, MINUTE, NOW
 
 
 def an_item(guid="g1", title="Knife attack", *, silent=False, published=NOW):
-    return NewItem(item_guid(guid, title), title, "", f"https://n.example/{guid}", "en", published, silent)  # fmt: skip
+    url = f"https://n.example/{guid}"
+    return NewItem(item_guid(guid, title), title, "", url, "en", published, silent)
 
 
 def ingest(store, feed, *items, at=NOW, **values):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from killswitch.store.copying import copy_store, restore_store
 from killswitch.store.engine import Store, StoreFailedError, driver_url
 from killswitch.store.opening import lock_store, open_store
 from killswitch.store.schema import metadata
-from tests.store.made import NOW, add, furnish, latch_of, pause, the
+from tests.store.made import MOVES, NOW, add, furnish, latch_of, pause, the
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -119,6 +118,13 @@ def test_the_migrated_schema_is_the_schema_of_the_code(fresh, request, tmp_path)
     other.close()
 
 
+def test_the_database_allows_just_the_moves_of_the_code(fresh):
+    open_store(fresh)
+    with fresh.read() as conn:
+        found = {tuple(row) for row in conn.execute(sa.text("SELECT old, new FROM transitions"))}
+    assert found == {(move["old"], move["new"]) for move in MOVES}
+
+
 def test_a_second_daemon_is_refused_until_the_first_has_gone(fresh, tmp_path, url):
     lock = lock_store(fresh, tmp_path)
     other = Store(url)
@@ -150,11 +156,44 @@ def test_a_server_that_forgot_our_lock_is_noticed(postgres, tmp_path):
     lock = lock_store(store, tmp_path)
     assert lock.is_held()
     postgres.sql(
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608 - the fixture's own name
     )
     assert not lock.is_held()
+    lock.keep()
+    assert lock.is_held()
+    other = Store(postgres.url(name))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    refused("second_daemon", lock_store, other, elsewhere)
+    lock.release()
+    other.close()
+    store.close()
+
+
+def test_a_lock_that_another_daemon_took_meanwhile_is_a_fault(postgres, tmp_path):
+    name = postgres.new_database()
+    store, other = Store(postgres.url(name)), Store(postgres.url(name))
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    lock = lock_store(store, here)
+    lock._server.close()
+    taken = lock_store(other, there)
+    refused("second_daemon", lock.keep)
+    taken.release()
+    lock.keep()
+    assert lock.is_held()
     lock.release()
     store.close()
+    other.close()
+
+
+def test_a_server_that_does_not_answer_is_said_so_at_start(tmp_path):
+    dead = Store("postgresql://u@127.0.0.1:1/none")
+    for _ in range(2):
+        with pytest.raises(StoreFailedError):
+            lock_store(dead, tmp_path)
+    dead.close()
 
 
 def test_sqlite_keeps_every_commit_through_a_power_cut(sqlite_store):
@@ -166,7 +205,8 @@ def test_sqlite_keeps_every_commit_through_a_power_cut(sqlite_store):
 
 
 def test_pause_waits_less_for_the_lock_than_work_does(sqlite_store, postgres_store):
-    for store, said in ((sqlite_store, "PRAGMA busy_timeout"), (postgres_store, "SHOW lock_timeout")):
+    asked = ((sqlite_store, "PRAGMA busy_timeout"), (postgres_store, "SHOW lock_timeout"))
+    for store, said in asked:
         waits = []
         for urgent in (False, True):
             with store.read(urgent=urgent) as conn:
@@ -302,7 +342,7 @@ def test_an_upgrade_keeps_a_copy_of_what_was_there(sqlite_store, tmp_path, monke
     open_store(sqlite_store)
     open_store(sqlite_store)
     copy = Path(f"{tmp_path}/killswitch.db.before-0000")
-    assert os.stat(copy).st_mode == os.stat(tmp_path / "killswitch.db").st_mode
+    assert copy.stat().st_mode == (tmp_path / "killswitch.db").stat().st_mode
     kept = Store(f"sqlite:///{copy}")
     assert the(kept, one).created_at == NOW
     kept.close()

@@ -32,9 +32,9 @@ def holds(store, one):
 
 
 def test_a_post_comes_back_as_it_was_written(store):
-    content = Content(
-        'Ünïcode "quotes" 🎉 \\ %_', (Media("a/b.png", "alt ü", "ab"),), "https://x.example/?a=1", ("été",)
-    )  # fmt: skip
+    media = (Media("a/b.png", "alt ü", "ab"),)
+    text = 'Ünïcode "quotes" 🎉 \\ %_'
+    content = Content(text, media, "https://x.example/?a=1", ("été",))
     places = tuple(
         Place(name, NOW + HOUR, "Europe/Paris", "2026-03-02T11:00:00", NOW) for name in ("a", "b")
     )
@@ -182,11 +182,13 @@ def test_held_deliveries_are_found_by_the_reason_of_a_pause(store):
         hold(store, one, HoldKind.PAUSE, "i1")
     hold(store, mixed, HoldKind.CLASH, "s1")
     with store.read() as conn:
-        found = deliveries.held_by(conn, HoldKind.PAUSE, ref="i1", before=NOW + HOUR)
+        found = deliveries.undecided(conn, incident="i1", now=NOW + HOUR, limit=9)
         assert [one.id for one in found] == [soon, mixed]
+        assert deliveries.count_undecided(conn, incident="i1", now=NOW + HOUR) == 2
+        assert deliveries.clashing(conn, "s1") == (1, set())
         only = deliveries.held_only_by(conn, HoldKind.PAUSE, HoldKind.LEAD, ref="i1")
         assert [one.id for one in only] == [soon, later]
-        assert not deliveries.held_by(conn, HoldKind.PAUSE, ref="i2", before=NOW + HOUR)
+        assert deliveries.count_undecided(conn, incident="i2", now=NOW + HOUR) == 0
         ever = deliveries.ever_held(conn, "i9", "s1")
         assert [one.id for one in ever] == [mixed]
         assert len(deliveries.ever_held(conn, "i1", None)) == 3
@@ -194,8 +196,8 @@ def test_held_deliveries_are_found_by_the_reason_of_a_pause(store):
 
 def test_a_newer_decision_replaces_an_older_one_and_an_event_voids_what_lets_out(store):
     one, two = add(store), add(store, due_at=NOW + 2 * HOUR)
-    hold(store, one)
-    hold(store, two)
+    hold(store, one, HoldKind.PAUSE, "i1")
+    hold(store, two, HoldKind.PAUSE, "i1")
     with store.write() as conn:
         for kind in (Decision.KEEP, Decision.MOVE):
             decisions.write(
@@ -203,8 +205,9 @@ def test_a_newer_decision_replaces_an_older_one_and_an_event_voids_what_lets_out
             )
         decisions.write(conn, two, Decision.SKIP, version=2, by="u1", now=NOW)
         assert [row.kind for row in decisions.all_of_held(conn)] == ["move", "skip"]
-        assert decisions.passed(conn, now=NOW) == set()
-        assert decisions.passed(conn, now=NOW + MINUTE) == {one}
+        assert deliveries.count_undecided(conn, incident="i1", now=NOW) == 0
+        (passed,) = deliveries.undecided(conn, incident="i1", now=NOW + MINUTE, limit=9)
+        assert passed.id == one
         assert decisions.void(conn, [one, two]) == 1
         assert decisions.of(conn, [one, two]).keys() == {two}
         decisions.drop(conn, two)

@@ -127,6 +127,7 @@ def test_half_an_answer_is_uncertain(said):
 
 def test_a_connection_that_is_reset_after_the_request_is_uncertain():
     with socket.create_server(("127.0.0.1", 0)) as listener:
+
         def reset():
             conn, _ = listener.accept()
             conn.recv(65536)

@@ -26,16 +26,33 @@ from killswitch.store import decisions, deliveries, facts, news
 from killswitch.store.latch import NewCause
 from killswitch.trip import Story as TripStory
 from killswitch.trip import Tripped, trip
-from killswitch.wire import Caller, ImportRow, Media, NewPost, QueueAct, QueueFilter
+from killswitch.wire import Caller, ImportRow, Media, NewPost, QueueAct, QueueFilter, QueuePageDoc
+from tests.contract.shapes import faults
 from tests.daemon.bench import Bench, FakeNetwork
 from tests.store.made import NOW
 
-__all__ = ["GAP", "KARIM", "LEA", "NOW", "ROOT", "TEXT_MOST", "House", "a_story", "refused"]
+__all__ = [
+    "CLASHING",
+    "GAP",
+    "KARIM",
+    "LEA",
+    "MIN",
+    "NOW",
+    "ROOT",
+    "TEXT_MOST",
+    "WEEK",
+    "House",
+    "a_story",
+    "refused",
+]
 
 LEA = Caller(1000, 1000, 1, "lea", roles=frozenset({"author", "resumer"}))
 KARIM = Caller(1001, 1001, 2, "karim", roles=frozenset({"approver", "resumer"}))
 ROOT = Caller(0, 0, 3, "root", said_name="lea", roles=frozenset({"admin"}))
 TEXT_MOST = 280
+CLASHING = "A weekend at the lake of Annecy"
+"""A text that touches the event of ``a_story``."""
+MIN, WEEK = timedelta(minutes=1), timedelta(days=7)
 GAP = timedelta(minutes=5)
 LATE = timedelta(minutes=15)
 
@@ -149,6 +166,15 @@ class House(Bench):
         """A verb by filter."""
         chosen = QueueFilter(**more.pop("chosen", {}))
         return self.desk.queue_act(QueueAct(verb, chosen=chosen, **more), caller=caller)
+
+    def dismiss(self, seen: int | None = None, caller: Caller = LEA) -> Any:
+        version = self.latch().version if seen is None else seen
+        return self.desk.dismiss(version, reason="false alarm", caller=caller)
+
+    def listed(self, **chosen: Any) -> list[str]:
+        page = self.desk.queue_list(QueueFilter(**chosen))
+        assert faults(page, QueuePageDoc) == []
+        return [row["id"] for row in page["deliveries"]]
 
     # -- what happens ----------------------------------------------------------------------------
 

@@ -16,9 +16,7 @@ from killswitch.store import posts
 from killswitch.store.schema import batches, deliveries, holds
 from killswitch.store.schema import posts as post_rows
 from killswitch.wire import Caller
-from tests.unit.desk.house import LEA, NOW, House, a_story, refused
-
-CLASHING = "A weekend at the lake of Annecy"
+from tests.unit.desk.house import CLASHING, LEA, NOW, House, a_story, refused
 
 
 def rows_in(house: House) -> dict[str, int]:
@@ -296,6 +294,25 @@ def test_an_event_that_breaks_while_a_file_is_staged_is_not_missed(house: House)
     commit(house, batch)
     rows = house.desk.queue_list(house.everything())["deliveries"]
     assert [row["reason"] for row in rows] == ["clash", None]
+
+
+def test_an_event_that_breaks_at_the_moment_of_the_commit_is_not_missed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = opened(house)
+    staged(house, batch, {"at": "+9d", "text": CLASHING})
+    search, searches = imports._search, []
+
+    def searched(*args: Any, **more: Any) -> None:
+        search(*args, **more)
+        searches.append(1)
+        if len(searches) == 1:
+            house.trip(a_story(at=house.clock.now()))
+
+    monkeypatch.setattr(imports, "_search", searched)
+    commit(house, batch)
+    (row,) = house.desk.queue_list(house.everything())["deliveries"]
+    assert (len(searches), row["reason"]) == (2, "clash")
 
 
 def test_imported_posts_wait_for_approval_where_that_is_asked_for(house: House) -> None:

@@ -232,3 +232,11 @@ def test_an_ack_stops_the_calling_and_nothing_else(house: House) -> None:
 def test_an_ack_of_nothing_is_harmless(house: House) -> None:
     house.networks["insta"].answer = SENT
     assert house.desk.ack(caller=LEA)["notices"] == 0
+
+
+def test_a_seal_that_the_store_does_not_take_is_not_given(small_house: House) -> None:
+    version = pause(small_house)["version"]
+    with another_writer(small_house):
+        receipt = small_house.desk.seal(version, wait_s=0)
+        assert (receipt["accepted"], receipt["sealed"]) == (True, False)
+    assert small_house.desk.seal(version, wait_s=0)["sealed"]

@@ -10,22 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from killswitch.desk import clashing
 from killswitch.desk.context import PendingPause
 from killswitch.errors import RefusedError
 from killswitch.latch import CauseKind
-from killswitch.news.item import Grade, Item, Signal
-from killswitch.news.story import Story, StoryBook, Verdict
-from killswitch.store import news, notices
+from killswitch.store import notices
 from tests.daemon.bench import NONE
-from tests.unit.desk.house import KARIM, LEA, NOW, House, a_story, refused
-
-CLASHING = "A weekend at the lake of Annecy"
-MIN = timedelta(minutes=1)
-
-
-def dismiss(house: House, seen: int | None = None, caller: Any = LEA) -> Any:
-    version = house.latch().version if seen is None else seen
-    return house.desk.dismiss(version, reason="false alarm", caller=caller)
+from tests.unit.desk.house import CLASHING, KARIM, LEA, MIN, NOW, House, a_story, refused
 
 
 def paused_with(house: House, *due: str, **post: Any) -> list[str]:
@@ -371,6 +362,22 @@ def test_a_resume_before_the_search_is_through_finishes_the_search(house: House)
     assert house.holds(joke) == ["clash"]
 
 
+def test_a_queue_full_of_clashes_is_searched_to_its_end(small_house: House) -> None:
+    """More clashes than one transaction holds, and others between them."""
+    many = clashing.HELD_MOST * 2 + 1
+    posts = [
+        small_house.add(text=text, at=f"+{n}h", channels=("log",))
+        for n in range(1, many + 1)
+        for text in (CLASHING, "A quiz")
+    ]
+    small_house.trip(a_story())
+    bites = 1
+    while clashing.scan(small_house.context, now=small_house.clock.now()):
+        bites += 1
+    assert bites > 3
+    assert [small_house.state(one) for one in posts] == ["held", "scheduled"] * many
+
+
 def test_a_new_event_voids_what_was_decided_about_posts_that_touch_it(house: House) -> None:
     touching, other, kept = (
         house.add(text=text, at=f"+{n}m")
@@ -388,116 +395,28 @@ def test_a_new_event_voids_what_was_decided_about_posts_that_touch_it(house: Hou
     assert refused(house.resume, kind=RefusedError).code == "undecided"
 
 
-# ---- dismiss --------------------------------------------------------------------------------
+def test_decided_words_that_touch_another_event_are_held_after_all(house: House) -> None:
+    house.tell(a_story("s2", words=("nantes",)))
+    (post,) = paused_with(house, "+10m")
+    house.do("edit", post, text="A weekend in Nantes", at="+2h")
+    assert house.resume()["released"] == 0
+    assert house.holds(post) == ["clash"]
 
 
-@pytest.mark.parametrize("kind", ["manual", "blind", "rate", "flag"])
-def test_only_a_story_or_an_alert_is_a_false_alarm(small_house: House, kind: str) -> None:
-    small_house.trip(kind=CauseKind(kind))
-    error = refused(dismiss, small_house, kind=RefusedError)
-    assert (error.code, int(error.exit)) == ("nothing_to_dismiss", 5)
-    assert small_house.latch().paused
+def test_an_empty_reason_of_a_decision_is_told_in_plain_words(small_house: House) -> None:
+    (post,) = paused_with(small_house, "+10m")
+    small_house.do("skip", post)
+    small_house.resume()
+    assert small_house.the(post).problem == "skipped by a human"
 
 
-def test_a_dismissal_of_nothing_or_of_an_older_version_is_refused(small_house: House) -> None:
-    assert refused(dismiss, small_house, kind=RefusedError).code == "nothing_to_dismiss"
-    small_house.trip(a_story())
-    assert refused(dismiss, small_house, 1, kind=RefusedError).code == "stale"
-
-
-def test_after_a_false_alarm_what_is_not_late_goes_on_spaced(house: House) -> None:
-    late, first, second, future = (house.add(at=f"+{n}m") for n in (1, 18, 24, 40))
-    house.trip(a_story())
-    house.turn()
-    house.move(minutes=25)
-    house.turn()
-    answer = dismiss(house)
-    assert (answer["still_paused"], answer["muted"]) == (False, ["s1"])
-    assert (house.state(late), house.holds(late)) == ("held", ["pause"])
-    assert [house.due_in(one) / MIN for one in (first, second)] == [20, 35]
-    assert house.the(future).due_at == NOW + 40 * MIN
-    assert house.desk.status()["lead_until"] is None
-
-
-def test_a_false_alarm_gives_one_line_of_slots_to_what_goes_on_and_what_was_decided(
+def test_a_late_flag_of_a_pause_that_is_over_is_cleared_away_and_nothing_else(
     house: House,
 ) -> None:
-    early, decided = (house.add(at=f"+{n}m", channels=("log",)) for n in (18, 1))
-    house.trip(a_story())
-    house.turn()
-    house.move(minutes=25)
-    house.do("release", decided)
-    dismiss(house)
-    assert [house.due_in(one) / MIN for one in (decided, early)] == [15, 30]
-
-
-def test_a_false_alarm_leaves_clashing_posts_held(house: House) -> None:
-    joke = house.add(text=CLASHING, at="+20m")
-    house.trip(a_story())
-    house.turn()
-    dismiss(house)
-    assert (house.state(joke), house.holds(joke)) == ("held", ["pause", "clash"])
-
-
-def test_a_false_alarm_beside_another_cause_leaves_the_queue_paused(house: House) -> None:
-    post = house.add(at="+10m")
-    house.trip(a_story())
-    house.pause()
-    house.turn()
-    answer = dismiss(house)
-    assert answer["still_paused"]
-    assert (house.kinds(), house.state(post)) == (["manual"], "held")
-
-
-def test_a_dismissal_confirms_no_post_that_nobody_looked_at(house: House) -> None:
-    far = house.add(at="+40d")
-    house.move(days=40, minutes=-10)
-    house.trip(a_story(at=house.clock.now()))
-    house.turn()
-    assert house.holds(far) == ["pause"]
-    dismiss(house)
-    house.move(minutes=10)
-    house.turn()
-    assert (house.state(far), house.holds(far)) == ("held", ["horizon"])
-
-
-def test_a_dismissed_alarm_is_searched_no_further(house: House) -> None:
-    joke = house.add(text=CLASHING, at="+20d")
-    house.trip(a_story())
-    dismiss(house)
-    house.turn()
-    assert house.state(joke) == "scheduled"
-
-
-def test_a_dismissal_that_is_repeated_with_its_key_happens_once(house: House) -> None:
-    house.trip(a_story())
-    caller = replace(LEA, request_key="1")
-    seen = house.latch().version
-    assert dismiss(house, seen, caller) == dismiss(house, seen, caller)
-
-
-@pytest.mark.parametrize("act", ["resume", "dismiss"])
-def test_a_settled_story_does_not_pause_again(house: House, act: str) -> None:
-    house.trip(a_story())
-    house.resume() if act == "resume" else dismiss(house)
-    with house.store.read() as conn:
-        rows = news.recent_stories(conn, since=NOW - timedelta(days=30))
-    stories = [Story.from_json(row.body) for row in rows]
-    assert [str(story.state) for story in stories] == ["muted" if act == "resume" else "dismissed"]
-    assert house.forgotten == 1
-    book = StoryBook(house.context.detect, new_id=lambda: "s9", stories=stories)
-    item = Item(id="n9", title="Knife attack in Annecy", summary="", outlet="third", first_seen=NOW)
-    signal = Signal(
-        grade=Grade.TRIP,
-        score=1.0,
-        category="attack",
-        terms=(),
-        toll=None,
-        names=(),
-        places=("annecy",),
-        why="x",
-        words=("annecy", "knife"),
-    )
-    seen = book.observe(item, signal, NOW + timedelta(minutes=5))
-    assert seen is not None
-    assert (seen.story.id, seen.verdict) == ("s1", Verdict.NOTHING)
+    house.pause(key="k1")
+    house.resume()
+    house.flags.write("attack", "k1", "lea")
+    version = house.latch().version
+    answer = house.resume()
+    assert (answer["closed"], answer["version"], house.latch().version) == ([], version, version)
+    assert house.flags.is_clear()

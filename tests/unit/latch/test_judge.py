@@ -76,9 +76,7 @@ def test_a_dismiss_of_another_version_is_stale():
 )
 def test_whatever_is_refused_says_why_and_what_to_do(kinds, undecided, keep, standing):
     latch = a_latch(*kinds)
-    refusal = judge_resume(
-        latch, seen=7, standing=standing, undecided=undecided, keep_held=keep
-    )
+    refusal = judge_resume(latch, seen=7, standing=standing, undecided=undecided, keep_held=keep)
     stands = any(kind in standing for kind in kinds)
     assert (refusal is None) == (not stands and (keep or not undecided))
     if refusal is not None:

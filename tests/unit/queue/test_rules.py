@@ -50,7 +50,7 @@ def test_a_moment_more_is_late_and_zero_lateness_means_at_once():
     assert rules.is_late(NOW, late_after=timedelta(0), now=NOW + tick)
 
 
-# -- gaps and caps -----------------------------------------------------------------------------------
+# -- gaps and caps ---------------------------------------------------------------------------------
 
 
 def broken(times, gap, per_hour):
@@ -109,9 +109,7 @@ def test_a_refused_slot_would_have_broken_a_rule(taken, due, gap, per_hour):
         assert "insta" in problem
 
 
-@pytest.mark.parametrize(
-    ("gap", "words"), [(5 * MINUTE, "5 min"), (timedelta(seconds=90), "90 s")]
-)
+@pytest.mark.parametrize(("gap", "words"), [(5 * MINUTE, "5 min"), (timedelta(seconds=90), "90 s")])
 def test_a_refusal_names_the_post_that_is_too_near(gap, words):
     problem = rules.slot_problem(limits(gap), NOW, [NOW + MINUTE])
     assert problem is not None
@@ -119,7 +117,7 @@ def test_a_refusal_names_the_post_that_is_too_near(gap, words):
     assert words in problem
 
 
-# -- slots after a pause -----------------------------------------------------------------------------
+# -- slots after a pause ---------------------------------------------------------------------------
 
 
 @given(st.integers(0, 20), gaps, gaps, st.lists(instants, max_size=15))
@@ -138,7 +136,7 @@ def test_without_anything_planned_the_first_slot_is_the_start_and_each_next_a_ga
     assert slots == [NOW, NOW + 15 * MINUTE, NOW + 30 * MINUTE]
 
 
-# -- retries -----------------------------------------------------------------------------------------
+# -- retries ---------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 12), st.none() | gaps)
@@ -149,7 +147,7 @@ def test_a_retry_waits_longer_each_time_never_less_than_asked_and_then_ends(trie
         assert at - NOW == max(RETRY_WAITS[min(tries, 3) - 1], asked or timedelta(0))
 
 
-# -- the horizon -------------------------------------------------------------------------------------
+# -- the horizon -----------------------------------------------------------------------------------
 
 
 def confirm(days, tags=(), horizon=30, **horizon_tags):
@@ -183,7 +181,7 @@ def test_a_post_from_beyond_its_shortest_horizon_wants_a_second_look(case, asked
         assert found == NOW + timedelta(days=case["days"], hours=-72)
 
 
-# -- states and content --------------------------------------------------------------------------------
+# -- states and content ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("old", S, ids=str)
@@ -209,12 +207,13 @@ def test_people_are_shown_the_gravest_reason(kinds):
     assert found == min(kinds, key=list(HoldKind).index, default=None)
 
 
+words = st.text(max_size=4)
 contents = st.builds(
     Content,
     text=st.text(max_size=9),
-    media=st.lists(st.builds(Media, st.text(max_size=4), st.text(max_size=4), st.text(max_size=4)), max_size=2).map(tuple),  # fmt: skip
-    link=st.none() | st.text(max_size=4),
-    tags=st.lists(st.text(max_size=4), max_size=2).map(tuple),
+    media=st.lists(st.builds(Media, words, words, words), max_size=2).map(tuple),
+    link=st.none() | words,
+    tags=st.lists(words, max_size=2).map(tuple),
 )
 
 

@@ -1,0 +1,195 @@
+"""Gaps and caps, the horizon brake, and the second person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from killswitch.errors import RefusedError
+from tests.unit.desk.house import KARIM, LEA, NOW, ROOT, WEEK, House, refused
+
+# ---- gaps, caps, horizon --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "due", "wanted", "allowed"),
+    [
+        ("insta", ("+60m",), "+65m", True),
+        ("insta", ("+60m",), "+64m", False),
+        ("insta", ("+60m",), "+56m", False),
+        ("insta", ("+60m",), "+60m", False),
+        ("x", ("+60m", "+90m"), "+75m", False),
+        ("x", ("+60m", "+90m"), "+119m", False),
+        ("x", ("+60m", "+90m"), "+120m", True),
+        ("x", ("+60m",), "+60m", True),
+        ("log", ("+60m", "+60m"), "+60m", True),
+    ],
+)
+def test_a_post_that_would_break_a_gap_or_cap_is_refused_now(
+    small_house: House, channel: str, due: tuple[str, ...], wanted: str, *, allowed: bool
+) -> None:
+    for at in due:
+        small_house.add(at=at, channels=(channel,))
+    if allowed:
+        small_house.add(at=wanted, channels=(channel,))
+        return
+    error = refused(small_house.add, at=wanted, channels=(channel,), kind=RefusedError)
+    assert (error.code, int(error.exit)) == ("crowded", 5)
+    assert small_house.visible() == len(due)
+
+
+def test_a_post_is_on_all_its_channels_or_on_none(house: House) -> None:
+    house.add(at="+60m")
+    refused(house.add, at="+60m", channels=("log", "insta"), kind=RefusedError)
+    assert house.visible() == 1
+
+
+def test_a_post_from_beyond_the_horizon_must_be_confirmed_in_its_last_days(house: House) -> None:
+    answer = house.added(at="+40d")
+    (far,) = answer["ids"]
+    assert "confirm" in answer["note"]
+    assert refused(house.do, "confirm", far, kind=RefusedError).code == "too_early"
+    house.move(days=37, seconds=1)
+    house.do("confirm", far)
+    house.move(days=3)
+    house.turn()
+    assert house.state(far) == "sent"
+
+
+@pytest.mark.parametrize("tags", [("promo",), ("summer", "promo")])
+def test_the_shortest_horizon_of_its_tags_counts(small_house: House, tags: tuple[str, ...]) -> None:
+    small_house.set(horizon_tags={"promo": WEEK, "summer": 3 * WEEK})
+    assert small_house.added(at="+8d", tags=())["note"] is None
+    assert "confirm" in small_house.added(at="+9d", tags=tags)["note"]
+
+
+def test_what_nobody_confirmed_is_held_at_its_time_and_a_late_confirm_lets_it_go(
+    house: House,
+) -> None:
+    far = house.add(at="+40d")
+    house.move(days=40, seconds=1)
+    house.turn()
+    assert (house.state(far), house.holds(far)) == ("held", ["horizon"])
+    house.move(minutes=3)
+    house.do("confirm", far)
+    assert house.state(far) == "scheduled"
+    house.turn()
+    assert house.state(far) == "sent"
+
+
+def test_a_confirm_far_too_late_takes_the_next_slot(house: House) -> None:
+    far = house.add(at="+40d")
+    house.move(days=40, seconds=1)
+    house.turn()
+    house.move(hours=3)
+    house.do("confirm", far)
+    assert house.due_in(far) == timedelta(0)
+    house.turn()
+    assert house.state(far) == "sent"
+
+
+def test_a_confirm_lifts_no_other_hold(house: House) -> None:
+    far = house.add(at="+40d")
+    house.move(days=38)
+    house.do("hold", far)
+    house.do("confirm", far)
+    assert (house.state(far), house.holds(far)) == ("held", ["human"])
+
+
+def test_a_move_beyond_the_horizon_asks_for_a_confirm_again(house: House) -> None:
+    near = house.add(at="+10d")
+    house.do("move", near, at="+40d")
+    assert house.the(near).confirm_from == NOW + timedelta(days=37)
+    house.do("move", near, at="+20d")
+    assert house.the(near).confirm_from is None
+
+
+def test_a_release_far_ahead_is_no_second_look(house: House) -> None:
+    far = house.add(at="+60d")
+    house.do("hold", far)
+    house.do("release", far)
+    house.move(days=60, seconds=1)
+    house.turn()
+    assert (house.state(far), house.holds(far)) == ("held", ["horizon"])
+
+
+# ---- approval -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def strict(house: House) -> House:
+    house.set(approve=True)
+    return house
+
+
+def test_with_approval_asked_for_a_post_waits_for_a_second_person(strict: House) -> None:
+    answer = strict.added(at="+5m")
+    (delivery,) = answer["ids"]
+    assert "approve" in answer["note"]
+    assert strict.state(delivery) == "awaiting_approval"
+    strict.do("approve", delivery, caller=KARIM)
+    assert strict.state(delivery) == "scheduled"
+    assert strict.desk.queue_show(delivery)["approved_by"] == "karim"
+
+
+@pytest.mark.parametrize("own", [LEA, ROOT], ids=["as herself", "as root for her"])
+def test_nobody_approves_a_text_of_their_own(strict: House, own: Any) -> None:
+    delivery = strict.add()
+    assert refused(strict.do, "approve", delivery, caller=own, kind=RefusedError).code == "own_post"
+
+
+def test_who_edited_a_text_does_not_approve_it(strict: House) -> None:
+    delivery = strict.add()
+    strict.do("edit", delivery, text="better", caller=KARIM)
+    error = refused(strict.do, "approve", delivery, caller=KARIM, kind=RefusedError)
+    assert error.code == "own_post"
+
+
+@pytest.mark.parametrize(
+    "change", [{"text": "new"}, {"link": "https://b.example"}, {"tags": ("t",)}]
+)
+def test_an_edit_voids_the_approval(strict: House, change: dict[str, Any]) -> None:
+    delivery = strict.add()
+    strict.do("approve", delivery, caller=KARIM)
+    strict.do("edit", delivery, **change)
+    assert strict.state(delivery) == "awaiting_approval"
+
+
+def test_an_edit_in_a_pause_voids_the_approval_when_it_is_carried_out(strict: House) -> None:
+    delivery = strict.add(at="+10m")
+    strict.do("approve", delivery, caller=KARIM)
+    strict.pause()
+    strict.turn()
+    strict.do("edit", delivery, text="other words", at="+2h")
+    strict.resume()
+    assert strict.state(delivery) == "awaiting_approval"
+    error = refused(strict.do, "approve", delivery, caller=LEA, kind=RefusedError)
+    assert error.code == "own_post"
+
+
+def test_a_held_post_that_nobody_approved_goes_back_to_its_approver(strict: House) -> None:
+    delivery = strict.add(at="+1m")
+    strict.move(minutes=30)
+    strict.turn()
+    assert strict.holds(delivery) == ["late"]
+    strict.do("release", delivery)
+    assert strict.state(delivery) == "awaiting_approval"
+
+
+def test_a_rejected_post_is_held_and_its_author_is_told(strict: House) -> None:
+    delivery = strict.add()
+    strict.do("reject", delivery, caller=KARIM, reason="not today")
+    assert (strict.state(delivery), strict.the(delivery).problem) == ("held", "not today")
+    strict.do("release", delivery)
+    assert strict.state(delivery) == "awaiting_approval"
+
+
+def test_a_held_post_may_be_approved_and_stays_held(strict: House) -> None:
+    delivery = strict.add()
+    strict.do("reject", delivery, caller=KARIM)
+    strict.do("approve", delivery, caller=KARIM)
+    assert (strict.state(delivery), strict.holds(delivery)) == ("held", ["human"])
+    strict.do("release", delivery)
+    assert strict.state(delivery) == "scheduled"

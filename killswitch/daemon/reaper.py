@@ -39,7 +39,7 @@ def recover(store: Store, *, incarnation: int, clock: Clock) -> int:
         left = attempts.unclaimed_incarnations(conn, incarnation)
         for attempt in left:
             _expire(conn, attempt, "the daemon ended while it was being sent", now)
-        for one in deliveries.in_state(conn, _S.CLAIMED, limit=100_000):
+        for one in deliveries.in_state(conn, _S.CLAIMED):
             deliveries.move(
                 conn,
                 one,

@@ -133,7 +133,7 @@ class Sweep:
                 if not latch.paused:
                     return False
                 until = now + ctx.queue.lead
-                found = deliveries.in_state(conn, _S.SCHEDULED, before=until)
+                found = deliveries.in_state(conn, _S.SCHEDULED, before=until, limit=BATCH)
             if not found:
                 return True
             with ctx.store.write() as conn:
@@ -155,9 +155,9 @@ class Sweep:
         soonest = min((r.late_after for r in ctx.limits.values()), default=timedelta(minutes=15))
         with ctx.store.read() as conn:
             overdue = deliveries.in_state(
-                conn, _S.SCHEDULED, _S.AWAITING_APPROVAL, before=now - soonest
+                conn, _S.SCHEDULED, _S.AWAITING_APPROVAL, before=now - soonest, limit=BATCH
             )
-            due = deliveries.in_state(conn, _S.SCHEDULED, before=now)
+            due = deliveries.in_state(conn, _S.SCHEDULED, before=now, limit=BATCH)
         found = {one.id for one in overdue if self._is_late(ctx, one, now)}
         found |= {one.id for one in due if _is_unconfirmed(one, now)}
         if not found:

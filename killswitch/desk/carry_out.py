@@ -64,7 +64,7 @@ def hold_lead(ctx: Context, conn: Connection, *, now: datetime) -> int:
     """
     held = 0
     until = now + ctx.queue.lead
-    for one in deliveries.in_state(conn, _S.SCHEDULED, before=until, limit=100_000):
+    for one in deliveries.in_state(conn, _S.SCHEDULED, before=until):
         held += deliveries.hold(conn, one, HoldKind.LEAD, why="inside the lead", now=now)
     return held
 

@@ -423,6 +423,24 @@ def test_a_late_success_stops_a_second_copy_that_a_human_had_released(bench):
     assert bench.published() == [one]
 
 
+def test_a_late_success_takes_back_the_claim_of_a_second_copy(bench):
+    one = due(bench)
+
+    def answer(request):
+        bench.move(seconds=T_SEND_S + MARGIN_S + 1)
+        reap(bench.store, clock=bench.clock)
+        bench.act("resolve", one, sent=False)
+        bench.act("release", one)
+        answer.fence = bench.claim(one)
+        return SENT
+
+    bench.networks["insta"].answer = answer
+    bench.send(one)
+    assert (bench.state(one), bench.the(one).owner) == ("held", None)
+    assert bench.gate.send(one, fence=answer.fence) is Passage.NOT_NOW
+    assert bench.published() == [one]
+
+
 def test_retries_come_later_each_time_and_then_a_human_decides(bench):
     limit(bench, late_after=9 * HOUR)
     bench.networks["insta"].answer = Outcome(Ending.UNSENT, "connection refused")

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from killswitch.channels.frame import Ending, Outcome
-from killswitch.errors import RefusedError
+from killswitch.errors import RefusedError, StoreBusyError
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import deliveries, notices, posts
@@ -122,6 +122,49 @@ def test_a_channel_that_is_not_configured_any_more_sends_nothing(bench):
     one = add(bench.store, due_at=NOW, channels=("gone",))
     bench.live(minutes=1)
     assert bench.state(one) in {"scheduled", "held"}
+
+
+def test_a_store_that_fails_before_the_intent_costs_nothing(bench, monkeypatch):
+    one = add(bench.store, due_at=NOW)
+    real = bench.gate._intend
+
+    def fail(*args, **kwargs):
+        monkeypatch.setattr(bench.gate, "_intend", real)
+        raise StoreBusyError("store_busy", "locked")
+
+    monkeypatch.setattr(bench.gate, "_intend", fail)
+    bench.turn()
+    assert (bench.state(one), bench.tries(one)) == ("claimed", [])
+    bench.live(minutes=2)
+    assert bench.published() == [one]
+
+
+def test_a_bug_in_a_sending_thread_ends_the_daemon(bench, monkeypatch):
+    add(bench.store, due_at=NOW)
+    bug = RuntimeError("bug")
+
+    def fail(*args, **kwargs):
+        raise bug
+
+    monkeypatch.setattr(bench.gate, "send", fail)
+    with pytest.raises(RuntimeError):
+        bench.turn()
+    assert bench.faults == [bug]
+    bench.faults.clear()
+
+
+def test_on_a_clock_that_was_just_stepped_nothing_is_skipped_held_or_sent(bench):
+    ids = [
+        add(bench.store, due_at=NOW + HOUR, expires_at=NOW + 2 * HOUR),
+        add(bench.store, due_at=NOW),
+    ]
+    bench.guard.step()
+    bench.clock.step_wall(timedelta(days=1))
+    bench.turn()
+    assert {bench.state(one) for one in ids} == {"scheduled"}
+    bench.clock.step_wall(timedelta(days=-1))
+    bench.live(seconds=90)
+    assert bench.published() == [ids[1]]
 
 
 def test_an_import_that_becomes_visible_at_once_leaves_in_line(bench):
@@ -475,3 +518,15 @@ def test_whenever_somebody_presses_nothing_leaves_after_the_seal(sqlite_store, t
     assert broken == []
     assert len(bench.published()) >= 20
     bench.sweep.close()
+
+
+def test_a_seal_names_every_uncertain_post_however_many(bench):
+    many = deliveries.BATCH * 2 + 5
+    for _ in range(many):
+        put(bench.store, add(bench.store), S.CLAIMED, S.SENDING, S.UNCERTAIN)
+    bench.pause()
+
+    receipt = bench.desk.seal(None, wait_s=0)
+
+    assert receipt["sealed"] is True
+    assert len(receipt["uncertain"]) == many

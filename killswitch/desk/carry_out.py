@@ -149,7 +149,8 @@ def skip(conn: Connection, one: Delivery, *, by: str, why: str, now: datetime) -
     """Skip a delivery for good; its text is kept."""
     deliveries.lift_holds(conn, one.id, now=now)
     decisions.drop(conn, one.id)
-    deliveries.move(conn, one, _S.SKIPPED, actor=by, why=why, now=now, values={"problem": why})
+    values = deliveries.unowned() | {"problem": why}
+    deliveries.move(conn, one, _S.SKIPPED, actor=by, why=why, now=now, values=values)
 
 
 def edit(

@@ -62,7 +62,7 @@ def resolve(deed: Deed, one: Delivery) -> str | None:
             actor=deed.by,
             why="a human saw it on the network",
             now=deed.now,
-            values={"sent_at": one.changed_at, "problem": None},
+            values=deliveries.unowned() | {"sent_at": one.changed_at, "problem": None},
         )
         return None
     deliveries.hold(

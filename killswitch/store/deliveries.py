@@ -332,6 +332,11 @@ def move(
     return True
 
 
+def unowned() -> dict[str, Any]:
+    """Return the columns of a delivery that nobody sends; its fence stays for a late answer."""
+    return {"owner": None, "lease_until_s": None}
+
+
 def unclaimed(one: Delivery) -> dict[str, Any]:
     """Return the columns that take a claim away: a new fence, no owner, no lease."""
     return {"fence": one.fence + 1, "owner": None, "lease_until_s": None}

@@ -530,3 +530,14 @@ def test_a_seal_names_every_uncertain_post_however_many(bench):
 
     assert receipt["sealed"] is True
     assert len(receipt["uncertain"]) == many
+
+
+@pytest.mark.parametrize(("verb", "more"), [("resolve", {"sent": True}), ("skip", {})])
+def test_a_post_that_a_human_settled_belongs_to_no_sender(bench, verb, more):
+    one = add(bench.store)
+    put(bench.store, one, S.CLAIMED, owner=1, lease_until_s=99.0)
+    put(bench.store, one, S.SENDING, S.UNCERTAIN)
+
+    bench.act(verb, one, **more)
+
+    assert (bench.the(one).owner, bench.the(one).lease_until_s) == (None, None)

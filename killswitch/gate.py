@@ -65,6 +65,7 @@ class Intent:
     delivery: Delivery
     attempt: str
     request: Request
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ class Gate:
     def _why_stopped(self, one: Delivery, *, paused: bool, now: datetime) -> _Closed | None:
         if paused:
             return _Closed(Passage.NOT_NOW, "paused")
+        if self._closing.is_set():
+            return _Closed(Passage.NOT_NOW, "the daemon is stopping")
         if self._inhibits.any():
             return _Closed(Passage.NOT_NOW, "waiting")
         if not self._clock_is_steady(now):
@@ -228,13 +231,14 @@ class Gate:
 
     def _write_intent(self, conn: Connection, one: Delivery, now: datetime) -> Intent:
         request = Request(one.id, one.key, one.channel, one.content, one.due_at)
+        deadline_s = self._clock.boot_s() + T_SEND_S
         attempt = attempts.open_attempt(
             conn,
             delivery=one.id,
             incarnation=self._incarnation,
             fence=one.fence,
             request_hash=_hash(one),
-            deadline_s=self._clock.boot_s() + T_SEND_S,
+            deadline_s=deadline_s,
             now=now,
         )
         deliveries.move(
@@ -245,7 +249,8 @@ class Gate:
             now=now,
             values={"tries": one.tries + 1},
         )
-        return Intent(replace(one, state=_S.SENDING, tries=one.tries + 1), attempt, request)
+        sending = replace(one, state=_S.SENDING, tries=one.tries + 1)
+        return Intent(sending, attempt, request, deadline_s)
 
     def _put_back(self, conn: Connection, one: Delivery, closed: _Closed, now: datetime) -> None:
         values = deliveries.unclaimed(one) | {"next_at": max(one.due_at, now + NOT_NOW_WAIT)}
@@ -282,6 +287,13 @@ class Gate:
             return Passage.HELD
         if self._inhibits.any():
             self._abort(intent, _S.SCHEDULED, "waiting")
+            return Passage.NOT_NOW
+        if self._closing.is_set():
+            self._abort(intent, _S.SCHEDULED, "the daemon is stopping")
+            return Passage.NOT_NOW
+        if self._clock.boot_s() > intent.deadline_s - T_SEND_S + MARGIN_S:
+            # Stalled since the intent: the reaper may have named it to a seal by now.
+            self._abort(intent, _S.SCHEDULED, "it took too long to start")
             return Passage.NOT_NOW
         if (intent.delivery.lease_until_s or 0.0) - self._clock.boot_s() < T_SEND_S:
             self._abort(intent, _S.SCHEDULED, "the claim ran out")

@@ -25,7 +25,7 @@ from killswitch.store.engine import Store
 from killswitch.store.latch import NewCause
 from killswitch.trip import trip
 from killswitch.watch import rhythm
-from killswitch.watch.rhythm import FeedHealth, FeedKind, Sight
+from killswitch.watch.rhythm import AHEAD, FeedHealth, FeedKind, Sight
 from killswitch.watch.watcher import Feed
 from killswitch.wire import FeedDoc, z_or_none
 
@@ -150,7 +150,7 @@ class Eyes:
 
     def _set_inhibit(self, rows: Any, now: datetime) -> None:
         if not self._sight.ok:
-            if self._lost_at is None:
+            if self._lost_at is None or self._lost_at > now:
                 self._lost_at = now
             self._inhibits.open(InhibitKind.SIGHT, self._sight.why, now=now)
         elif self._lost_at is not None and self._all_read_since(rows, self._lost_at, now):
@@ -162,7 +162,7 @@ class Eyes:
         for row in rows.values():
             if row.backoff_until is not None and row.backoff_until > now:
                 continue
-            polled = row.last_poll_at is not None and row.last_poll_at >= since
+            polled = row.last_poll_at is not None and since <= row.last_poll_at <= now + AHEAD
             failed = row.failures > 0
             graded = row.graded_at is not None and row.graded_at >= since
             if not polled or not (graded or failed):
@@ -172,6 +172,11 @@ class Eyes:
     def _note_sight(self, last_good: datetime, now: datetime) -> None:
         if not self._may_judge_blindness():
             return
+        if last_good > now + AHEAD:
+            # Blindness counts from here: what a wrong clock wrote would hide it for as long.
+            last_good = now
+            with self._store.write() as conn:
+                facts.put_time(conn, "last_sight", now)
         gap = now - last_good
         too_long = self._policy.blind_after
         if self._sight.ok and not self._first_judged:

@@ -38,6 +38,9 @@ _TTL_SHARE = 0.5
 """A ttl may stretch the interval to half of ``watch.fresh``, where the setting itself ends, so
 that one lost poll does not blind us."""
 
+AHEAD = timedelta(seconds=2)
+"""A stamp further ahead was written by a clock that has been stepped back since: it is none."""
+
 _JITTER = 0.1
 _DOUBLINGS = 16
 """More would only overflow; the cap is reached long before."""
@@ -139,7 +142,7 @@ def counts(feed: FeedHealth, now: datetime, *, fresh: timedelta) -> bool:
         now: Aware UTC instant of this decision.
         fresh: Setting ``watch.fresh``.
     """
-    if feed.last_good is None or now - feed.last_good > fresh:
+    if feed.last_good is None or not -AHEAD <= now - feed.last_good <= fresh:
         return False
     if feed.kind is FeedKind.ALERT:
         return True  # a calm planet is no fault

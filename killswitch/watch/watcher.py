@@ -32,7 +32,7 @@ from killswitch.store.news import NewItem
 from killswitch.watch import fetch
 from killswitch.watch.fetch import Failed, Fresh, Gone, NotModified, UnchangedBody, Validators
 from killswitch.watch.parse import ParsedFeed, RawItem
-from killswitch.watch.rhythm import next_poll
+from killswitch.watch.rhythm import AHEAD, next_poll
 
 _log = structlog.get_logger(__name__)
 
@@ -118,7 +118,11 @@ class Watcher:
     def round(self) -> Round:
         """Poll every feed that is due."""
         now = self._clock.now()
-        return self._poll(lambda row: row.next_poll_at is None or row.next_poll_at <= now)
+        return self._poll(
+            lambda row: (
+                row.next_poll_at is None or row.next_poll_at <= now or _is_ahead(row, now)
+            )
+        )
 
     def look(self) -> Round:
         """Poll every feed that was not read just now, due or not, but for those in back-off."""
@@ -127,7 +131,7 @@ class Watcher:
         def wanted(row: Any) -> bool:
             just_read = row.last_good_at is not None and now - row.last_good_at < JUST_READ
             backing_off = row.backoff_until is not None and row.backoff_until > now
-            return not just_read and not backing_off
+            return _is_ahead(row, now) or (not just_read and not backing_off)
 
         return self._poll(wanted)
 
@@ -274,6 +278,11 @@ class Watcher:
             "next_poll_at": at,
             "backoff_until": backoff,
         }
+
+
+def _is_ahead(row: Any, now: datetime) -> bool:
+    """Say whether the last poll was stamped by a clock that has been stepped back since."""
+    return row.last_poll_at is not None and row.last_poll_at > now + AHEAD
 
 
 def _newest(row: Any, items: Sequence[NewItem], now: datetime) -> dict[str, Any]:

@@ -511,11 +511,11 @@ def test_a_daemon_that_stops_leaves_the_open_try_to_the_next(bench, monkeypatch)
 
     def write(**how):
         if bench.published() and broken:
+            bench.closing.set()
             raise StoreBusyError("store_busy", "locked")
         return real(**how)
 
     monkeypatch.setattr(bench.store, "write", write)
-    bench.closing.set()
     with pytest.raises(StoreBusyError):
         bench.send(one)
     broken = False
@@ -601,3 +601,25 @@ def test_a_trip_takes_a_claim_back_and_the_claimant_sends_nothing(either_bench):
     assert bench.published() == []
     with bench.store.read() as conn:
         assert deliveries.count(conn, S.SCHEDULED) == 1
+
+
+def test_a_thread_that_stalled_past_the_reaper_sends_nothing_though_its_lease_holds(bench):
+    one = due(bench)
+
+    def stall():
+        bench.move(seconds=T_SEND_S + MARGIN_S + 1)
+        reap(bench.store, clock=bench.clock)
+        assert bench.state(one) == "uncertain"
+
+    between(bench, stall)
+    assert bench.send(one) is Passage.NOT_NOW
+    assert bench.published() == []
+    assert bench.tries(one) == ["aborted_unsent"]
+
+
+def test_a_daemon_that_is_closing_starts_no_send(bench):
+    early, late = due(bench), due(bench)
+    between(bench, bench.closing.set)
+    assert bench.send(early) is Passage.NOT_NOW
+    assert bench.send(late) is Passage.NOT_NOW
+    assert bench.published() == []

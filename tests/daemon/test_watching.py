@@ -245,3 +245,14 @@ def test_polls_at_once_are_stored_on_a_server_too(postgres_store, child):
     assert (came.polled, came.failed, came.new_items) == (4, (), 4)
     for site in sites:
         site.server.__exit__()
+
+
+@pytest.mark.parametrize("ask", ["round", "look"])
+def test_a_clock_that_is_stepped_back_blinds_no_feed(site, ask):
+    site.watcher.round()
+    site.clock.step_wall(-timedelta(days=1))
+
+    came = getattr(site.watcher, ask)()
+
+    assert came.polled == len(site.says)
+    assert site.row().last_good_at <= site.clock.now()

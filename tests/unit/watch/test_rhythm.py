@@ -165,3 +165,9 @@ def test_a_long_interval_is_not_shortened_by_the_cap():
 def test_retry_after_is_obeyed_to_the_second(jitter, failures, seconds):
     asked = timedelta(seconds=seconds)
     assert wait(jitter=jitter, failures=failures, retry_after=asked) >= asked
+
+
+def test_a_read_stamped_by_a_clock_that_ran_ahead_does_not_count():
+    seen = judge(a_feed("a"), a_feed("b", last_good=NOW + timedelta(hours=1)))
+    assert not seen.ok
+    assert seen.dead == ("b",)

@@ -119,9 +119,7 @@ class Watcher:
         """Poll every feed that is due."""
         now = self._clock.now()
         return self._poll(
-            lambda row: (
-                row.next_poll_at is None or row.next_poll_at <= now or _is_ahead(row, now)
-            )
+            lambda row: row.next_poll_at is None or row.next_poll_at <= now or _is_ahead(row, now)
         )
 
     def look(self) -> Round:

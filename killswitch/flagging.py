@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
+from killswitch.failpoints import passing
 from killswitch.flags import Flag, FlagDir, FlagState
 from killswitch.latch import CauseKind
 from killswitch.store import latch as latch_store
@@ -56,6 +57,7 @@ def flag_causes_of(conn: Connection, state: FlagState, *, now: datetime) -> list
         by = people.person_id(conn, flag.by[:_REF_LONGEST]) if flag.by else MACHINE
         reason = flag.note or f"the file {flag.name} in pause.d"
         tripped.append(trip(conn, NewCause(CauseKind.FLAG, ref, reason, by=by), now=now))
+        passing("flag.before_commit")
     return tripped
 
 

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from killswitch.failpoints import passing
+
 PAUSE_DIR = "pause.d"
 SPARE_DIR = "spare.d"
 DIR_MODE = 0o2770
@@ -155,7 +157,9 @@ class FlagDir:
                 if error.errno not in _FULL:
                     raise
                 self._rename_spare(fd, name, content, full=error)
+            passing("flag.before_sync")
             os.fsync(fd)
+        passing("flag.after_sync")
         return name
 
     def create(self) -> None:

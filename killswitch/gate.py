@@ -131,13 +131,16 @@ class Gate:
         Raises:
             TransientError: The store failed before the intent was written; nothing was sent.
         """
-        intent = self._intend(delivery_id, fence, whole=self._is_whole(delivery_id))
+        whole = self._is_whole(delivery_id)
+        passing("gate.after_media")
+        intent = self._intend(delivery_id, fence, whole=whole)
         if isinstance(intent, _Closed):
             return intent.passage
         passing("gate.after_intent")
         refused = self._look_again(intent)
         if refused is not None:
             return refused
+        passing("gate.before_request")
         outcome = self._publish(intent)
         passing("gate.after_answer")
         passage = self._record_until_stored(intent, outcome)
@@ -249,6 +252,7 @@ class Gate:
             now=now,
             values={"tries": one.tries + 1},
         )
+        passing("gate.before_commit")
         sending = replace(one, state=_S.SENDING, tries=one.tries + 1)
         return Intent(sending, attempt, request, deadline_s)
 
@@ -313,6 +317,7 @@ class Gate:
                 one = deliveries.get(conn, intent.delivery.id, lock=True)
                 if one is not None and one.fence == intent.delivery.fence:
                     self._take_back(conn, one, new, why, now)
+                passing("gate.before_abort")
 
         self._until_stored(write)
 
@@ -360,6 +365,7 @@ class Gate:
         with self._store.write() as conn:
             latch_store.lock(conn, share=True)
             one = deliveries.get(conn, intent.delivery.id, lock=True)
+            passing("gate.before_record")
             if one is None:
                 return Passage.UNCERTAIN
             if one.fence != intent.delivery.fence:

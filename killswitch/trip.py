@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from killswitch.failpoints import passing
 from killswitch.latch import FROM_NEWS, Cause, CauseKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import deliveries, facts, incidents, notices
@@ -85,6 +86,7 @@ def trip(conn: Connection, new: NewCause, *, now: datetime, story: Story | None 
         loud=True,
         now=now,
     )
+    passing("trip.before_commit")
     return Tripped(cause, new=True, version=cause.version, on_wire=on_wire)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from killswitch.channels.frame import Channel, Ending, Found, Outcome, Probe, Request
 from killswitch.channels.payload import payload
 from killswitch.clock import Clock
+from killswitch.failpoints import passing
 from killswitch.queue.post import Content
 from killswitch.wire import z_time
 
@@ -69,6 +70,7 @@ class FileChannel:
                 # Half a line is not a post: take it back rather than leave it to be misread.
                 os.ftruncate(number, before)
                 return Outcome(Ending.UNSENT, f"{self._path} has no room")
+            passing("file.after_write")
             os.fsync(number)
         except OSError as error:
             return self._after_error(number, before, error)

@@ -30,6 +30,7 @@ from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.desk.context import Context, Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
 from killswitch.errors import ConfigError, TransientError
+from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes
 from killswitch.flags import FlagDir
 from killswitch.gate import Gate
@@ -134,8 +135,10 @@ class Daemon:
         self.parts = self._build(settings, eyes=None)
         self._build_loops(settings)
         self._recover(now)
+        passing("start.after_recovery")
         self.parts.watcher.start()
         self.parts.grader.drain()
+        passing("start.after_drain")
         # Both must stand before ``starting`` lifts: sight is not judged yet, and a story of the
         # last run may still be waiting for its second outlet.
         self.inhibits.open(InhibitKind.SIGHT, "the feeds have not been read yet", now=now)
@@ -155,6 +158,7 @@ class Daemon:
         self.flags.create()
         (self.flags.state_dir / "media").mkdir(mode=0o750, exist_ok=True)
         # Last: a start that is cut short before this furnishes again.
+        passing("start.before_furnished")
         with self.store.write() as conn:
             latch_store.create(conn)
             facts.put(conn, "store_id", new_id("k"))

@@ -17,6 +17,7 @@ from killswitch.clock import Clock
 from killswitch.desk import pausing
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
+from killswitch.failpoints import passing
 from killswitch.flagging import belongs_to_closed, flag_causes_of
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.store import facts, notices
@@ -181,6 +182,7 @@ class Guard:
             latch = latch_store.read(conn)
             # A late flag of a pause that was recorded and resumed since asks for nothing more.
             late = belongs_to_closed(conn, state) if not latch.paused else []
+        passing("flag.after_commit")
         if late:
             ctx.flags.remove(late)
         if any(one.new for one in tripped):

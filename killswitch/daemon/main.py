@@ -20,6 +20,7 @@ from types import FrameType
 
 import structlog
 
+from killswitch import failpoints
 from killswitch.clock import SystemClock
 from killswitch.control.app import create_app
 from killswitch.control.peers import Roles
@@ -42,6 +43,7 @@ TURN_S = 1.0
 
 def run(args: argparse.Namespace) -> int:
     """Run the daemon in the foreground; ``run --check`` ends in the command line already."""
+    failpoints.check()
     os.umask(0o027)
     faulthandler.enable()
     # A pause competes with busy threads of ours: at Python's 5 ms it waits that long at each step.

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from killswitch.clock import Clock
+from killswitch.failpoints import passing
 from killswitch.gate import MARGIN_S
 from killswitch.latch import CauseKind
 from killswitch.outcome import make_uncertain
@@ -52,6 +53,8 @@ def recover(store: Store, *, incarnation: int, clock: Clock) -> int:
             reason = f"the last run ended while {len(left)} post(s) were being sent"
             new = NewCause(CauseKind.UNCLEAN_START, str(incarnation), reason)
             trip(conn, new, now=now)
+        passing("recover.before_commit")
+    passing("recover.after_commit")
     return len(left)
 
 
@@ -81,6 +84,8 @@ def reap(store: Store, *, clock: Clock) -> int:
                     now=now,
                     values=deliveries.unclaimed(one),
                 )
+        passing("reap.before_commit")
+    passing("reap.after_commit")
     return len(late)
 
 

@@ -19,6 +19,7 @@ from killswitch.daemon.reaper import SETTLE, reap
 from killswitch.desk import clashing, imports
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
+from killswitch.failpoints import passing
 from killswitch.gate import LEASE_S, Gate
 from killswitch.queue import rules
 from killswitch.queue.states import DeliveryState, HoldKind
@@ -150,6 +151,7 @@ class Sweep:
                             now=now,
                             why="the queue is paused",
                         )
+                passing("hold.before_commit")
 
     def _hold_late(self, ctx: Context, now: datetime) -> bool:
         soonest = min((r.late_after for r in ctx.limits.values()), default=timedelta(minutes=15))
@@ -248,6 +250,7 @@ class Sweep:
                     conn, one, _S.CLAIMED, why="due", now=now, values=values
                 ):
                     claimed.append(replace(one, fence=one.fence + 1))
+        passing("claim.after_commit")
         return sorted(claimed, key=lambda one: (one.due_at, one.id))
 
     def _send_line(self, ctx: Context, line: list[Delivery]) -> None:

@@ -18,6 +18,7 @@ from killswitch.desk.context import Context
 from killswitch.desk.deed import Deed
 from killswitch.desk.listing import LIVE, find, resolve_ids
 from killswitch.errors import OperatorError, UsageError
+from killswitch.failpoints import passing
 from killswitch.queue.when import When, read_when
 from killswitch.store import deliveries, people
 from killswitch.store import latch as latch_store
@@ -82,6 +83,7 @@ def act(ctx: Context, wanted: QueueAct, *, caller: Caller) -> ActedDoc:
         ids = _ids(conn, wanted)
     plan = _Plan(ctx, wanted, caller, when, now)
     document = _together(plan, ids) if wanted.chosen is None else _each(plan, ids)
+    passing("act.after_commit")
     ctx.hooks.wake()
     return document
 
@@ -142,6 +144,7 @@ def _soonest_first(conn: Connection, ids: Sequence[str]) -> list[Delivery]:
 
 def _do(deed: Deed, one: Delivery) -> DoneDoc:
     decision = _DEEDS[deed.act.verb](deed, one)
+    passing("act.after_one")
     now_is = deliveries.get(deed.conn, one.id) or one
     return {
         "id": one.id,

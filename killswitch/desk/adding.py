@@ -18,6 +18,7 @@ from killswitch.desk.clashing import hold_clashes
 from killswitch.desk.context import Context
 from killswitch.desk.crowding import refuse_crowded
 from killswitch.errors import RefusedError, UsageError
+from killswitch.failpoints import passing
 from killswitch.queue import rules
 from killswitch.queue.post import Content, Media
 from killswitch.queue.when import When, read_when
@@ -60,6 +61,8 @@ def add(ctx: Context, post: NewPost, *, caller: Caller) -> AddedDoc:
     with ctx.store.write() as conn:
         document = _add(ctx, conn, checked, caller=caller, now=now)
         once.remember(conn, _WHAT, caller, document, now=now)
+        passing("add.before_commit")
+    passing("add.after_commit")
     ctx.hooks.wake()
     return document
 

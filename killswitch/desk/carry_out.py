@@ -17,6 +17,7 @@ from typing import Any
 from killswitch.desk.adding import confirm_from
 from killswitch.desk.clashing import hold_clashes
 from killswitch.desk.context import Context
+from killswitch.failpoints import passing
 from killswitch.queue import rules
 from killswitch.queue.states import PENDING, Decision, DeliveryState, HoldKind
 from killswitch.queue.when import When, wall_of
@@ -108,6 +109,7 @@ def _carry_out(ctx: Context, conn: Connection, going: _Going, *, now: datetime) 
         decisions.drop(conn, row.delivery)
         if row.due_at is None or row.due_at > now:
             _carry_out_one(ctx, conn, going, found[row.delivery], row, now=now)
+        passing("release.after_one")
 
 
 def _carry_out_one(

@@ -22,6 +22,7 @@ from killswitch.desk.adding import check, same_key
 from killswitch.desk.clashing import REMEMBERED, events, words_of
 from killswitch.desk.context import Context
 from killswitch.errors import OperatorError, RefusedError, UsageError
+from killswitch.failpoints import passing
 from killswitch.news.clash import clashes
 from killswitch.news.story import Story
 from killswitch.queue import rules
@@ -359,6 +360,8 @@ def _show(
             ]
             record(conn, Entry("queue.imported", batch, by, said), *held, now=now)
             once.remember(conn, _COMMIT, caller, document, now=now)
+            passing("import.before_commit")
+        passing("import.after_commit")
         return
 
 

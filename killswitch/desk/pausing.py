@@ -101,6 +101,7 @@ def write_pause(ctx: Context, asked: PendingPause) -> Pressed:
             done = trip(conn, new, now=now)
             request_keys.record(conn, key, {"version": done.version}, now=now)
             tripped = Pressed(done.version, done.on_wire)
+        passing("pause.before_commit")
     ctx.pending.pop(key, None)
     ctx.inhibits.lift(InhibitKind.PAUSING, ref=key)
     ctx.hooks.wake()
@@ -150,7 +151,8 @@ def try_seal(ctx: Context, version: int | None = None) -> PauseDoc:
             receipt = _seal(ctx, conn, version, write=False)
         if receipt["sealed"] and receipt["sealed_at"] is None:
             with ctx.store.write(urgent=True) as conn:
-                return _seal(ctx, conn, version, write=True)
+                receipt = _seal(ctx, conn, version, write=True)
+            passing("seal.after_commit")
     except TransientError:
         asked = version is not None or bool(ctx.pending) or not ctx.flags.is_clear()
         return _receipt(ctx, version=version, accepted=asked, sealed=False)
@@ -172,6 +174,7 @@ def _seal(ctx: Context, conn: Connection, version: int | None, *, write: bool) -
             notices.add_notice(
                 conn, kind="sealed", ref=f"v{latch.version}", facts={"uncertain": named}, now=now
             )
+        passing("seal.before_commit")
         latch = latch_store.read(conn)
     return _receipt(
         ctx,

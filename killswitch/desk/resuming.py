@@ -60,6 +60,7 @@ def resume(ctx: Context, seen: int, *, reason: str, keep_held: bool, caller: Cal
         _judge(conn, latch, press, standing={})
     _refuse_pending(ctx)
     _look(ctx)
+    passing("resume.after_look")
     _remove_flags(ctx, latch)
     passing("resume.after_flags")
     while clashing.scan(ctx, now=ctx.clock.now()):
@@ -185,6 +186,8 @@ def dismiss(ctx: Context, seen: int, *, reason: str, caller: Caller) -> DismissD
         if known := once.answered(conn, _DISMISS, caller):
             return cast("DismissDoc", known)
         document = _dismiss(ctx, conn, seen, reason=reason, caller=caller)
+        passing("dismiss.before_commit")
+    passing("dismiss.after_commit")
     ctx.hooks.forget_stories()
     ctx.hooks.wake()
     return document

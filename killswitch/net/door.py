@@ -13,20 +13,21 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import httpcore
 import httpx
 
 from killswitch.clock import Clock, SystemClock
 from killswitch.errors import OutcomeUncertain, TransientError
+from killswitch.failpoints import passing
 from killswitch.net.address import NetPolicy
 from killswitch.net.inflate import ANSWER, FEED, Body, BodyError, Caps
 from killswitch.net.stream import Attempt, ConnectFailure, PinnedBackend, Resolver, tls_context
 from killswitch.net.url import FetchError, checked, for_origin, next_hop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _CONNECTIONS = 50
 """Where httpx stops gaining from more at once."""
@@ -34,6 +35,9 @@ _CONNECTIONS = 50
 _KEPT = 10
 _KEPT_S = 5.0
 """A pool that keeps every connection costs eight times the CPU and loses polls."""
+
+_PIECE = 8192
+"""Bytes of a request's body that are written at once."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_EVER = frozenset({301, 308})
@@ -129,7 +133,7 @@ class _Transport(httpx.BaseTransport):
                     target=request.url.raw_path,
                 ),
                 headers=request.headers.raw,
-                content=cast("Iterable[bytes]", request.stream),
+                content=_pieces(request.content),
                 extensions=request.extensions,
             )
         )
@@ -139,6 +143,18 @@ class _Transport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """Hand out a body piece by piece: each is written, within the deadline, before the next."""
+    if not body:
+        return
+    passing("request.after_headers")
+    for at in range(0, len(body), _PIECE):
+        if at:
+            passing("request.in_body")
+        yield body[at : at + _PIECE]
+    passing("request.after_body")
 
 
 class _RawStream(httpx.SyncByteStream):

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from killswitch.child import ChildFailed
 from killswitch.clock import Clock
 from killswitch.errors import TransientError
+from killswitch.failpoints import passing
 from killswitch.notify import rounds
 from killswitch.notify.lanes import Lanes
 from killswitch.notify.policy import NotifyPolicy, retry_at
@@ -242,6 +243,7 @@ class Teller:
 
     def _send(self, job: Job, text: Text) -> None:
         problem = self._deliver(job.telling.address, job.url, text, silent=job.silent)
+        passing("notify.after_send")
         now = self._clock.now()
         retry = None
         if problem is not None:

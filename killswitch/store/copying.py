@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from killswitch.errors import OperatorError
+from killswitch.failpoints import passing
 from killswitch.store.engine import Store
 
 
@@ -28,7 +29,9 @@ def copy_store(store: Store, to: Path) -> None:
         raise OperatorError(
             "backup_target", f"{to} can't be written: {error.strerror}", "name a new file"
         ) from error
+    passing("backup.after_create")
     _copy(source, to)
+    passing("backup.after_copy")
 
 
 def _copy(source: Path, to: Path) -> None:
@@ -58,10 +61,12 @@ def restore_store(backup: Path, to: Path) -> None:
     fresh = to.with_name(to.name + ".restoring")
     fresh.unlink(missing_ok=True)
     _copy(backup, fresh)
+    passing("restore.after_copy")
     if to.exists():
         to.replace(to.with_name(to.name + ".before-restore"))
     for suffix in ("-wal", "-shm"):
         Path(str(to) + suffix).unlink(missing_ok=True)
+    passing("restore.after_aside")
     fresh.replace(to)
 
 

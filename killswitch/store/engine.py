@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from killswitch.errors import InvariantBroken, OperatorError, StoreBusyError, TransientError
+from killswitch.failpoints import passing
 from killswitch.store.turnstile import Turnstile
 
 __all__ = ["Connection", "Store", "StoreFailedError", "driver_url"]
@@ -131,6 +132,7 @@ class Store:
 
     def close(self) -> None:
         """Give all connections back; SQLite then writes its WAL into the file."""
+        passing("close.before_checkpoint")
         self._work.dispose()
         self._urgent.dispose()
 

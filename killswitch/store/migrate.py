@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from killswitch.errors import OperatorError
+from killswitch.failpoints import passing
 from killswitch.store.engine import Store
 
 HEAD = "0001"
@@ -58,3 +59,5 @@ def upgrade(store: Store) -> None:
     with store.write() as conn:
         config.attributes["connection"] = conn
         command.upgrade(config, HEAD)
+        passing("migrate.before_commit")
+    passing("migrate.after_commit")

@@ -16,6 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from killswitch.errors import KillswitchError, OperatorError
+from killswitch.failpoints import passing
 from killswitch.store import facts
 from killswitch.store.engine import MIN_SQLITE, Connection, Store, StoreFailedError
 from killswitch.store.migrate import HEAD, upgrade, version_of
@@ -142,6 +143,7 @@ def open_store(store: Store) -> bool:
     if version != HEAD:
         if version is not None:
             _back_up(store, version)
+            passing("migrate.after_backup")
         upgrade(store)
     with store.read() as conn:
         return facts.get(conn, "created_at") is None

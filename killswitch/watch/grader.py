@@ -153,6 +153,7 @@ class Grader:
             for seen in verdicts:
                 if seen.verdict in {Verdict.TRIP, Verdict.WORSENING, Verdict.EVIDENCE}:
                     tripped += self._trip(conn, seen, now)
+            passing("grade.after_trip")
             news.write_grades(conn, grades)
             news.save_stories(conn, (_story_row(story) for story in changed.values()))
             news.mark_graded(conn)

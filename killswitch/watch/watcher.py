@@ -25,6 +25,7 @@ import structlog
 from killswitch.child import Child
 from killswitch.clock import Clock
 from killswitch.errors import TransientError
+from killswitch.failpoints import passing
 from killswitch.net import Door, Session
 from killswitch.store import news
 from killswitch.store.engine import Store
@@ -175,6 +176,7 @@ class Watcher:
         feed = self._feeds[row.name]
         validators = Validators(row.etag, row.last_modified, row.body_hash)
         result = fetch.poll(session, feed.url, validators, child=self._child, now=self._clock.now())
+        passing("ingest.after_fetch")
         now = self._clock.now()
         items = self._new_items(row, result.feed, now) if isinstance(result, Fresh) else []
         values = self._values(feed, row, result, now, items)
@@ -182,6 +184,8 @@ class Watcher:
             with self._store.write() as conn:
                 new = news.ingest(conn, feed.name, items, values=values, now=now)
                 news.mark_graded(conn, feed.name)
+                passing("ingest.before_commit")
+            passing("ingest.after_commit")
         except TransientError as error:
             _log.warning("feed.not_stored", feed=feed.name, problem=error.message)
             self._unstored[feed.name] = now + feed.interval

@@ -27,6 +27,7 @@ OURS = {
     "killswitch.control",
     "killswitch.control.client",
     "killswitch.errors",
+    "killswitch.failpoints",
     "killswitch.flags",
     "killswitch.queue",
     "killswitch.queue.durations",

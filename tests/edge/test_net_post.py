@@ -33,6 +33,13 @@ def test_a_post_goes_out_once_as_it_was_written(door):
     assert b"connection: close\r\n" in request.lower()
 
 
+def test_a_long_body_arrives_whole(door):
+    text = b"".join(b"%09d\n" % line for line in range(5_000))
+    with RawServer(lambda request: reply()) as server:
+        door.post(server.url, body=text, headers={}, deadline_s=SOON)
+        assert server.requests[0].endswith(b"\r\n\r\n" + text)
+
+
 def test_every_post_has_a_connection_of_its_own(door):
     with RawServer(lambda _: reply(200)) as server:
         post(door, server.url)

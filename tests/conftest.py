@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.cluster import Cluster, NoPostgresError
+from tests.proof.budget import PROOF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ OURS = (
 )
 """Variables, besides ``KILLSWITCH_*``, that the program listens to."""
 
-FOR_THE_TESTS = ("KILLSWITCH_REQUIRE_POSTGRES", "KILLSWITCH_SHARED")
+FOR_THE_TESTS = ("KILLSWITCH_PROOF_SCALE", "KILLSWITCH_REQUIRE_POSTGRES", "KILLSWITCH_SHARED")
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +81,13 @@ def postgres_url(postgres: Cluster) -> Iterator[str]:
     name = postgres.new_database()
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the proofs counted: a green tick alone says nothing of how much was tried."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, said in getattr(report, "user_properties", ()):
+                if name == PROOF and report.when == "call":
+                    terminalreporter.section(report.nodeid.partition("::")[2], sep="-")
+                    terminalreporter.write_line(said)

@@ -39,7 +39,12 @@ OURS = (
 )
 """Variables, besides ``KILLSWITCH_*``, that the program listens to."""
 
-FOR_THE_TESTS = ("KILLSWITCH_PROOF_SCALE", "KILLSWITCH_REQUIRE_POSTGRES", "KILLSWITCH_SHARED")
+FOR_THE_TESTS = (
+    "KILLSWITCH_PROOF_SCALE",
+    "KILLSWITCH_REQUIRE_FAULTS",
+    "KILLSWITCH_REQUIRE_POSTGRES",
+    "KILLSWITCH_SHARED",
+)
 
 
 @pytest.fixture(autouse=True)

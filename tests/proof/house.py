@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -81,16 +81,16 @@ class House:
         self._own: subprocess.Popen[bytes] | None = None
         self.config.write_text(_configuration(self, world, more))
 
-    def start(self, *, failpoints: str = "") -> None:
-        """Start the daemon; it may die at a failpoint before anybody sees it."""
+    def start(self, *, failpoints: str = "", wrapper: Sequence[str] = ()) -> None:
+        """Start the daemon, perhaps inside a program that harms it; it may die at once."""
         argv = ["--config", str(self.config), "run"]
         env = {"KILLSWITCH_FAILPOINTS": failpoints}
-        if self._zygote is not None:
+        if self._zygote is not None and not wrapper:
             self.pid = self._zygote.fork(argv, log=self.log, env=env)
             return
         with self.log.open("ab") as log:
             self._own = subprocess.Popen(
-                [sys.executable, "-m", "killswitch", *argv],
+                [*wrapper, sys.executable, "-m", "killswitch", *argv],
                 cwd=self.folder,
                 env=_environment(env),
                 stdout=log,

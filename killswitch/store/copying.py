@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -54,6 +55,9 @@ def restore_store(backup: Path, to: Path) -> None:
     """
     Put a backup in place of a store that no daemon uses; the old file is kept beside it.
 
+    At every instant a whole store stands at ``to``: a start in the middle finds the old one or the
+    restored one, never none, which it would take for a new installation.
+
     Raises:
         OperatorError: The backup is not a whole killswitch store.
     """
@@ -63,11 +67,38 @@ def restore_store(backup: Path, to: Path) -> None:
     _copy(backup, fresh)
     passing("restore.after_copy")
     if to.exists():
-        to.replace(to.with_name(to.name + ".before-restore"))
-    for suffix in ("-wal", "-shm"):
-        Path(str(to) + suffix).unlink(missing_ok=True)
+        _keep_aside(to)
     passing("restore.after_aside")
     fresh.replace(to)
+    _sync(to.parent)
+
+
+def _keep_aside(to: Path) -> None:
+    """Give the old store a second name, with all that was committed in the file itself."""
+    _fold_log(to)
+    aside = to.with_name(to.name + ".before-restore")
+    for suffix in ("", "-wal", "-shm"):
+        aside.with_name(aside.name + suffix).unlink(missing_ok=True)
+    aside.hardlink_to(to)
+    # Only a store that can't be read has its log still: it would be played into the backup.
+    log = to.with_name(to.name + "-wal")
+    if log.exists():
+        log.replace(aside.with_name(aside.name + "-wal"))
+    to.with_name(to.name + "-shm").unlink(missing_ok=True)
+
+
+def _fold_log(store: Path) -> None:
+    """Let SQLite write its log into the file and remove it (sqlite.org/wal.html, checkpointing)."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(store)) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _check(backup: Path) -> None:

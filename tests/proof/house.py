@@ -173,12 +173,16 @@ class House:
             return {}
         return found
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def environment(self, *, failpoints: str = "") -> dict[str, str]:
+        """Return what a process of this house finds in its environment."""
+        return _environment({"SUDO_USER": "lea", "KILLSWITCH_FAILPOINTS": failpoints})
+
+    def command(self, *words: str, failpoints: str = "") -> subprocess.CompletedProcess[str]:
         """Run one command of the real command line."""
         return subprocess.run(
             [sys.executable, "-m", "killswitch", "--config", str(self.config), *words, "--json"],
             cwd=self.folder,
-            env=_environment({"SUDO_USER": "lea"}),
+            env=self.environment(failpoints=failpoints),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

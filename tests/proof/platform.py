@@ -42,9 +42,10 @@ class World:
     faults: float = 0.15
     ledger: list[Published] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    told: list[dict[str, Any]] = field(default_factory=list)
     _items: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _told: int = 0
+    _events: int = 0
 
     def __post_init__(self) -> None:
         for outlet in OUTLETS:
@@ -69,15 +70,20 @@ class World:
     @property
     def url(self) -> str:
         """The address of all of it, with a slash at its end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/"
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def port(self) -> int:
+        """The port on the loopback."""
+        return int(self._server.server_address[1])
 
     # -- newsrooms -------------------------------------------------------------------------------
 
     def tragedy(self) -> None:
         """Let two newsrooms report an event that nobody has reported before."""
         with self._lock:
-            self._told += 1
-            number = self._told
+            self._events += 1
+            number = self._events
         title = f"Explosion in {_town(number)} kills {12 + number % 30} people"
         for outlet in self.dice.sample(OUTLETS, 2):
             self._publish(outlet, title)
@@ -101,6 +107,11 @@ class World:
         return f"{head}{entries}</channel></rss>".encode()
 
     # -- the network -----------------------------------------------------------------------------
+
+    def hear(self, notice: dict[str, Any]) -> int:
+        """Take a notice as a person would."""
+        self.told.append(notice)
+        return 200
 
     def take(self, post: dict[str, Any]) -> int | None:
         """Publish a post, or not; return the HTTP status, or None to break the answer off."""
@@ -151,12 +162,12 @@ def _handler_of(world: World) -> type[BaseHTTPRequestHandler]:
             if len(body) < length:
                 return  # half a request publishes nothing
             post = json.loads(body)
-            status = world.take(post)
+            status = world.hear(post) if self.path == "/told" else world.take(post)
             if status is None:
                 self.close_connection = True
                 self.connection.close()
                 return
-            self._answer(status, json.dumps({"id": f"r-{post['delivery']}"}).encode())
+            self._answer(status, json.dumps({"id": f"r-{post.get('delivery')}"}).encode())
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)

@@ -4,7 +4,8 @@ The one door: nothing but ``Gate.send`` makes a post public.
 Order (the order is the safety: any other leaks a post, see docs/architecture.md):
     1. One transaction, latch row first: no cause, no inhibit, sight fresh, the claim is ours, not
        late, approved as it stands, budget left -> write the attempt, state ``sending``, COMMIT.
-    2. Look again: a flag -> held and a trip; an inhibit -> back to the queue, nothing was sent.
+    2. Look again: a flag -> held and a trip; then a cause or an inhibit -> back to the queue,
+       nothing was sent.
     3. Enough of the lease left, else back to the queue.
     4. One short request with an absolute deadline.
     5. Record what it came to, where the fence is still ours.
@@ -289,6 +290,10 @@ class Gate:
         if not self._flags.is_clear():
             self._abort(intent, _S.HELD, "a flag in pause.d")
             return Passage.HELD
+        if self._is_paused():
+            # After the flag, never before: a resume removes one while its cause still stands.
+            self._abort(intent, _S.SCHEDULED, "paused")
+            return Passage.NOT_NOW
         if self._inhibits.any():
             self._abort(intent, _S.SCHEDULED, "waiting")
             return Passage.NOT_NOW
@@ -303,6 +308,14 @@ class Gate:
             self._abort(intent, _S.SCHEDULED, "the claim ran out")
             return Passage.NOT_NOW
         return None
+
+    def _is_paused(self) -> bool:
+        """Look at the latch once more; a store that does not answer is a pause."""
+        try:
+            with self._store.read() as conn:
+                return latch_store.read(conn).paused
+        except TransientError:
+            return True
 
     def _abort(self, intent: Intent, new: DeliveryState, why: str) -> None:
         """Write down that nothing left; a flag also becomes a cause here and now."""

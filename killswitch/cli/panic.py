@@ -41,6 +41,8 @@ GLANCE_S = 1.0
 STEP_S = 0.2
 STORE_S = 0.5
 REASON_MOST = 2000
+ROWS_MOST = 1000
+"""Posts that a receipt names; what is being sent comes first."""
 LOCK_NAME = "daemon.lock"
 _TRANSIENT_DISK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
@@ -266,7 +268,9 @@ def lock_of(state_dir: Path) -> Lock:
 
 def read_deliveries(store: Path, *, ids: tuple[str, ...], lock: Lock) -> list[Doc]:
     """
-    Read what is being sent, and what became of some deliveries that were.
+    Read what is being sent or may have gone out, and what became of some that were being sent.
+
+    An uncertain post is named however old: its request may reach the network after the seal.
 
     Args:
         store: The SQLite file, opened read-only.
@@ -297,7 +301,9 @@ def _query(store: Path, ids: tuple[str, ...], *, options: str) -> list[Doc]:
     marks = ",".join("?" * len(ids))
     sql = (
         "SELECT d.id, d.channel, p.text, d.state FROM deliveries d JOIN posts p ON p.id = d.post "  # noqa: S608 - only question marks are put in
-        f"WHERE d.state = 'sending' OR d.id IN ({marks}) ORDER BY d.due_at LIMIT 1000"
+        f"WHERE d.state IN ('sending', 'uncertain') OR d.id IN ({marks}) "
+        "ORDER BY d.state = 'sending' DESC, d.due_at "
+        f"LIMIT {ROWS_MOST}"
     )
     uri = f"file:{quote(str(store))}?{options}"
     with closing(sqlite3.connect(uri, uri=True, timeout=STORE_S)) as connection:

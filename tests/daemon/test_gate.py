@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from killswitch.channels.frame import Ending, Outcome
 from killswitch.daemon.reaper import reap, recover
-from killswitch.errors import StoreBusyError
+from killswitch.errors import RefusedError, StoreBusyError
 from killswitch.gate import LEASE_S, MARGIN_S, T_SEND_S
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.outcome import Passage
@@ -260,6 +260,40 @@ def test_a_flag_after_the_intent_holds_the_post_and_pauses(either_bench):
     assert (bench.state(one), bench.holds(one)) == ("held", ["pause"])
     assert bench.kinds() == ["flag"]
     assert bench.the(one).tries == 0
+
+
+def test_a_flag_that_a_resume_took_away_in_vain_still_stops_what_was_intended(either_bench):
+    bench = either_bench
+    one = due(bench)
+    (bench.root / "pause.d" / "x").touch()
+
+    def resume_in_vain():
+        bench.guard.step()
+        bench.standing = {CauseKind.FLAG: "it stands"}
+        with pytest.raises(RefusedError):
+            bench.resume(keep_held=True)
+        assert (bench.flags.is_clear(), bench.kinds()) == (True, ["flag"])
+
+    between(bench, resume_in_vain)
+    assert bench.send(one) is Passage.NOT_NOW
+    assert bench.published() == []
+    assert (bench.state(one), bench.tries(one)) == ("scheduled", ["aborted_unsent"])
+
+
+def test_a_store_that_does_not_answer_after_the_intent_sends_nothing(bench, monkeypatch):
+    one = due(bench)
+
+    def no_read():
+        def fail(*, urgent=False):
+            raise StoreBusyError("store_busy", "no answer")
+
+        monkeypatch.setattr(bench.store, "read", fail)
+
+    between(bench, no_read)
+    assert bench.send(one) is Passage.NOT_NOW
+    monkeypatch.undo()
+    assert bench.published() == []
+    assert bench.tries(one) == ["aborted_unsent"]
 
 
 def test_a_flag_directory_that_is_gone_is_a_flag(bench):

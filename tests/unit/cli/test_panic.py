@@ -65,7 +65,9 @@ def a_row(store, one, state):
             "changed_at) VALUES (?, ?, 'main', 'web', 'scheduled', ?, 'UTC', ?, ?, ?)",
             (one, f"p{one}", at, at[:19], at, at),
         )
-    for step in {"scheduled": (), "sending": ("claimed", "sending")}[state]:
+    on_the_wire = ("claimed", "sending")
+    way = {"scheduled": (), "sending": on_the_wire, "uncertain": (*on_the_wire, "uncertain")}
+    for step in way[state]:
         set_state(store, one, step)
 
 
@@ -148,6 +150,23 @@ def test_a_request_that_ends_in_the_wait_is_sealed_with_its_outcome(home, store,
     assert doc["sealed"] is True
     assert [post["id"] for post in doc["on_wire"]] == ["d1"]
     assert [post["id"] for post in doc["uncertain"]] == uncertain
+
+
+def test_what_was_uncertain_before_the_press_is_named_too(home, store):
+    a_row(store, "d1", "uncertain")
+    with a_daemon(home):
+        doc = pressed(a_panic(home))
+    assert (doc["sealed"], [post["id"] for post in doc["uncertain"]]) == (True, ["d1"])
+
+
+def test_no_crowd_of_uncertain_posts_hides_one_that_is_being_sent(home, store, monkeypatch):
+    monkeypatch.setattr(panic_module, "ROWS_MOST", 2)
+    for number in range(3):
+        a_row(store, f"d{number}", "uncertain")
+    a_row(store, "e1", "sending")
+    with a_daemon(home):
+        doc = pressed(a_panic(home))
+    assert (doc["sealed"], [post["id"] for post in doc["on_wire"]]) == (False, ["e1"])
 
 
 def test_without_any_lock_file_a_sending_row_is_not_taken_for_ended(home, store):

@@ -20,6 +20,7 @@ import errno
 import threading
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -92,6 +93,7 @@ class Panic:
     told: list[str] = field(default_factory=list)
     _client: Client | None = None
     _ends_s: float = 0.0
+    _pressed_at: datetime | None = None
 
     def press(self, press: Press) -> Doc:
         """
@@ -104,6 +106,7 @@ class Panic:
             NotPausedError: Nothing could be recorded; says what was tried.
         """
         self._ends_s = self.clock.monotonic_s() + SEAL_S
+        self._pressed_at = self.clock.now()
         return self._by_socket(press) or self._by_flag(press)
 
     def seal(self, doc: Doc) -> Doc:
@@ -158,7 +161,7 @@ class Panic:
     def _by_flag(self, press: Press) -> Doc:
         flags = FlagDir(self.place.state_dir)
         try:
-            flags.write(one_line(press.reason), key=press.key, by=press.by, at=self.clock.now())
+            flags.write(one_line(press.reason), key=press.key, by=press.by, at=self._pressed_at)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._no_place() from error
         except OSError as error:

@@ -6,7 +6,8 @@ post.
 
 Invariants:
     Any entry of any kind in ``pause.d/`` is a pause; so is a directory that is missing, not ours
-    or can't be listed. Content is only a note: at most 4 KiB are read, links are not followed.
+    or can't be listed. Content is only a note: at most 4 KiB of a plain file are read, links are
+    not followed, and what makes no sense says nothing.
     ``write`` returns only after file and directory are on the disk.
     Nothing here creates ``pause.d/`` except ``create``, which only a new store and a resume call.
 """
@@ -39,10 +40,11 @@ NOTE_BYTES = 4096
 NOTES_READ = 64
 """Entries whose content is read in one look; the others count just the same."""
 SPARES = 8
-_KEY_LENGTH = 80
+KEY_LONGEST = 80
+"""Longest request key, as for the API."""
 
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without O_NONBLOCK, opening a FIFO would wait for its writer.
+# Without O_NONBLOCK, opening a FIFO that takes a file's place this instant would wait for a writer.
 _NOTE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -55,15 +57,18 @@ class Flag:
 
     Attributes:
         name: Its name, with what is not plain text escaped (``shown``).
-        key: The request key of the pause that wrote it, if it says one.
+        stamp: Which entry of this name it is: a later one, or one that was touched again, is
+            another press.
+        key: The request key of the pause that wrote it, if it says one that could be one.
         note: Its reason, else its content, as text of one line.
         by: Who wrote it, as it says itself.
         at: When, as it says itself.
     """
 
     name: str
-    key: str | None
-    note: str
+    stamp: str
+    key: str | None = None
+    note: str = ""
     by: str | None = None
     at: str | None = None
 
@@ -116,9 +121,9 @@ class FlagDir:
         """List the directory with the notes of its entries; never raises."""
         try:
             with self._opened() as fd:
-                names = sorted(_names(fd))
                 entries = tuple(
-                    _flag(fd, name, read=number < NOTES_READ) for number, name in enumerate(names)
+                    _flag(fd, name, found, read=number < NOTES_READ)
+                    for number, (name, found) in enumerate(sorted(_stats(fd).items()))
                 )
         except FileNotFoundError:
             return FlagState(
@@ -184,21 +189,22 @@ class FlagDir:
                 _write_new(self.spares / f"spare-{number}", b" " * NOTE_BYTES)
         _fsync_dir(self.spares)
 
-    def remove(self, names: Iterable[str]) -> FlagState:
+    def remove(self, flags: Iterable[Flag]) -> FlagState:
         """
-        Remove just the flags with these names and list again.
+        Remove just these flags and list again.
 
         Args:
-            names: Names as ``look`` shows them. A directory is removed only when it is empty.
+            flags: From ``look``; an entry that has taken the place of one since is left alone.
+                A directory is removed only when it is empty.
 
         Returns:
             What is there afterwards; whatever could not be removed is still in it.
         """
-        wanted = frozenset(names)
+        wanted = {(flag.name, flag.stamp) for flag in flags}
         try:
             with self._opened() as fd:
-                for name in _names(fd):
-                    if shown(name) in wanted:
+                for name, found in _stats(fd).items():
+                    if (shown(name), _stamp(found)) in wanted:
                         with contextlib.suppress(OSError):
                             _unlink(fd, name)
                 os.fsync(fd)
@@ -269,28 +275,48 @@ def _names(dir_fd: int) -> list[str]:
         return [entry.name for entry in entries]
 
 
-def _flag(dir_fd: int, name: str, *, read: bool) -> Flag:
+def _stats(dir_fd: int) -> dict[str, os.stat_result | None]:
+    """List the entries; None for one that was gone before it could be looked at."""
+    found: dict[str, os.stat_result | None] = {}
+    with os.scandir(dir_fd) as entries:
+        for entry in entries:
+            try:
+                found[entry.name] = entry.stat(follow_symlinks=False)
+            except OSError:
+                found[entry.name] = None
+    return found
+
+
+def _stamp(found: os.stat_result | None) -> str:
+    return f"{found.st_ino}.{found.st_mtime_ns}" if found else ""
+
+
+def _flag(dir_fd: int, name: str, found: os.stat_result | None, *, read: bool) -> Flag:
     text = ""
-    if read:
+    # Only a plain file is opened: opening a device or a FIFO may do something.
+    if read and found is not None and stat.S_ISREG(found.st_mode):
         with contextlib.suppress(OSError):
             text = _note(dir_fd, name)
     said = _said(text)
     reason = said.get("reason")
-    key = said.get("key")
     return Flag(
         name=shown(name),
-        key=key[:_KEY_LENGTH] if key else None,
+        stamp=_stamp(found),
+        key=_key(said.get("key")),
         note=one_line(reason if reason is not None else text),
         by=one_line(said["by"]) if "by" in said else None,
         at=one_line(said["at"]) if "at" in said else None,
     )
 
 
+def _key(said: str | None) -> str | None:
+    """Take a key only as the API would take it: what no pause can have sent is no key."""
+    return said if said and said.isprintable() and len(said) <= KEY_LONGEST else None
+
+
 def _note(dir_fd: int, name: str) -> str:
     fd = os.open(name, _NOTE_FLAGS, dir_fd=dir_fd)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return ""
         return os.read(fd, NOTE_BYTES).decode("utf-8", "replace")
     finally:
         os.close(fd)
@@ -313,13 +339,15 @@ def _said(text: str) -> dict[str, str]:
 
 def _name_for(key: str) -> str:
     """Name the flag after its key, so that the same press twice is one entry."""
-    plain = key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()[:32]
-    return f"pause-{plain}"
+    if _PLAIN_KEY.fullmatch(key):
+        return f"pause-{key}"
+    odd = key.encode("utf-8", "surrogatepass")
+    return f"pause-{hashlib.sha256(odd).hexdigest()[:32]}"
 
 
 def _content(reason: str, *, key: str, by: str, at: datetime | None) -> bytes:
     """Write the note; a reason that is too long is cut so that the JSON stays whole."""
-    fields = {"key": key[:_KEY_LENGTH], "by": by[:200]}
+    fields = {"key": key, "by": by[:200]} if _key(key) else {"by": by[:200]}
     if at is not None:
         fields["at"] = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     room = NOTE_BYTES - len(json.dumps(fields)) - len(', "reason": ""\n')

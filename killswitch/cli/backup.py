@@ -12,6 +12,7 @@ from typing import Any
 
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import Reach, add_as, new_key, reach
+from killswitch.clock import SystemClock
 from killswitch.errors import RefusedError, UnreachableError
 
 HELP = "write a consistent copy of the store"
@@ -58,7 +59,7 @@ def _without_daemon(found: Reach, to: Path) -> Doc:
             "name the right one with --state-dir or --config; PostgreSQL: pg_dump",
         )
     store = Store(f"sqlite:///{path}")
-    lock = lock_store(store, found.place.state_dir)
+    lock = lock_store(store, found.place.state_dir, clock=SystemClock())
     try:
         copy_store(store, to)
     finally:

@@ -2,25 +2,25 @@
 Pause with the daemon up, hung or gone.
 
 Standard library only. The way: the control socket (half a second), else a flag on the disk; then
-proof that nothing is on the wire, from the daemon or from the store, read-only.
+proof that nothing is on the wire, from the daemon or from the store, read-only, until 25 s after
+the press.
 
 Invariants:
     The flag is durable before the store is read: a gate that wrote its intent before sees the
     flag after it, one of the two always sees the other.
-    A doubt is never told as sealed: an unreadable store, a lock that can't be judged, a request
-    that may still run end as "not proven".
+    A doubt is never told as sealed: an unreadable store, one that the daemon's lock does not name,
+    a lock that can't be judged, a request that may still run end as "not proven".
+    What was recorded is never told as failed: a daemon that refuses to tell how it went, or falls
+    silent, is asked again, and the store beside it.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from enum import Enum
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,8 +28,9 @@ from urllib.parse import quote
 from killswitch.cli.paths import Place
 from killswitch.clock import Clock
 from killswitch.control.client import Client
-from killswitch.errors import Exit, KillswitchError, UnreachableError
+from killswitch.errors import Exit, KillswitchError
 from killswitch.flags import FlagDir, one_line
+from killswitch.lockfile import Lock, StoreName, look
 from killswitch.wire import z_time
 
 SOCKET_S = 0.5
@@ -37,24 +38,19 @@ SOCKET_S = 0.5
 SEAL_S = 25.0
 """``T_send`` (20 s, the longest a request lives) and 5 s for writing down how it ended."""
 GLANCE_S = 1.0
-"""How long the daemon holds one question for the seal; a silence of 2 s more is a hung daemon."""
+"""How long the daemon holds one question for the seal."""
+SILENCE_S = 2.0
+"""A daemon that is silent for so much longer is hung: the store is looked at meanwhile."""
+SOCKET_LEAST_S = 0.1
+"""What a further socket gets after one that hung: somebody may answer there at once."""
 STEP_S = 0.2
 STORE_S = 0.5
 REASON_MOST = 2000
 ROWS_MOST = 1000
 """Posts that a receipt names; what is being sent comes first."""
-LOCK_NAME = "daemon.lock"
 _TRANSIENT_DISK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 Doc = dict[str, Any]
-
-
-class Lock(Enum):
-    """Whether a daemon holds the state directory."""
-
-    FREE = "free"
-    TAKEN = "taken"
-    UNKNOWN = "unknown"
 
 
 class NotPausedError(KillswitchError):
@@ -98,6 +94,8 @@ class Panic:
     clock: Clock
     told: list[str] = field(default_factory=list)
     _client: Client | None = None
+    _ends_s: float = 0.0
+    _pressed_at: datetime | None = None
 
     def press(self, press: Press) -> Doc:
         """
@@ -109,28 +107,35 @@ class Panic:
         Raises:
             NotPausedError: Nothing could be recorded; says what was tried.
         """
+        self._ends_s = self.clock.monotonic_s() + SEAL_S
+        self._pressed_at = self.clock.now()
         return self._by_socket(press) or self._by_flag(press)
 
-    def seal(self, doc: Doc, on_change: Callable[[Doc], None] | None = None) -> Doc:
+    def seal(self, doc: Doc) -> Doc:
         """
-        Wait for the proof that nothing is on the wire.
+        Wait for the proof that nothing is on the wire, until ``SEAL_S`` after the press.
 
         Args:
             doc: What ``press`` returned.
-            on_change: Called when the way changes from the daemon to the store.
 
         Returns:
             The receipt; ``sealed`` is False where it could not be proven.
         """
-        deadline_s = self.clock.monotonic_s() + SEAL_S
-        if self._client is not None:
-            asked = self._seal_by_socket(self._client, doc, deadline_s)
-            if asked is not None:
-                return asked
-            self.told.append("the daemon fell silent: the store is read instead")
-            if on_change is not None:
-                on_change(doc)
-        return self._seal_by_store(doc, deadline_s)
+        latest, seen = doc, dict[str, Doc]()
+        while True:
+            told = self._ask_daemon(doc)
+            # Where the pause stands as a flag alone, the daemon may be unable to write it down.
+            read = self._ask_store(doc, seen) if told is None or doc["via"] == "flag" else None
+            for answer in (told, read):
+                if answer is not None and answer["sealed"]:
+                    return answer
+            if self._client is None and read is None:
+                return {**doc, "sealed": False}
+            latest = told or read or latest
+            if self.clock.monotonic_s() >= self._ends_s:
+                return {**latest, "accepted": True, "sealed": False}
+            # A daemon that answers at once is not asked in a tight loop.
+            self.clock.wait(threading.Event(), STEP_S)
 
     # ---- recording --------------------------------------------------------------------------
 
@@ -140,10 +145,12 @@ class Panic:
             "key": press.key,
             "review_s": press.review_s,
         }
+        ends_s = self.clock.monotonic_s() + SOCKET_S
         for path in self.place.sockets:
             client = Client(path, said=press.said)
+            left_s = max(ends_s - self.clock.monotonic_s(), SOCKET_LEAST_S)
             try:
-                doc: Doc = client.post("/pause", body, key=press.key, timeout_s=SOCKET_S)
+                doc: Doc = client.post("/pause", body, key=press.key, timeout_s=left_s)
             except KillswitchError as error:
                 self.told.append(str(error))
                 continue
@@ -156,7 +163,7 @@ class Panic:
     def _by_flag(self, press: Press) -> Doc:
         flags = FlagDir(self.place.state_dir)
         try:
-            flags.write(one_line(press.reason), key=press.key, by=press.by, at=self.clock.now())
+            flags.write(one_line(press.reason), key=press.key, by=press.by, at=self._pressed_at)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._no_place() from error
         except OSError as error:
@@ -201,40 +208,53 @@ class Panic:
 
     # ---- proving ----------------------------------------------------------------------------
 
-    def _seal_by_socket(self, client: Client, doc: Doc, deadline_s: float) -> Doc | None:
-        """Ask the daemon until it is proven or time is up; None where it fell silent."""
-        latest: Doc = doc
-        while self.clock.monotonic_s() < deadline_s:
-            query = {"version": doc.get("version"), "wait_s": GLANCE_S}
-            try:
-                answer: Doc = client.get("/seal", query=query, timeout_s=GLANCE_S + 2)
-            except UnreachableError:
-                return None
-            latest = answer
-            if latest.get("sealed"):
-                return latest
-            # A daemon that answers at once is not asked in a tight loop.
-            self.clock.wait(threading.Event(), STEP_S)
-        return {**latest, "accepted": True, "sealed": False}
+    def _ask_daemon(self, doc: Doc) -> Doc | None:
+        """Ask the daemon once; None where it falls silent, refuses, or none took the pause."""
+        if self._client is None:
+            return None
+        left_s = max(self._ends_s - self.clock.monotonic_s(), STEP_S)
+        query = {"version": doc["version"], "wait_s": min(GLANCE_S, left_s)}
+        try:
+            answer = self._client.get(
+                "/seal", query=query, timeout_s=min(GLANCE_S + SILENCE_S, left_s)
+            )
+        except KillswitchError as error:
+            self._tell(f"the daemon does not say whether it is sealed: {error}")
+            return None
+        if not isinstance(answer, dict) or "sealed" not in answer:
+            return None
+        return {**doc, **answer, "via": doc["via"]}
 
-    def _seal_by_store(self, doc: Doc, deadline_s: float) -> Doc:
-        """Read the store until nothing is being sent, or time is up."""
-        seen: dict[str, Doc] = {}
-        while True:
-            lock = lock_of(self.place.state_dir)
-            try:
-                rows = self._read(seen, lock=lock)
-            except (OSError, ValueError) as error:
-                self.told.append(f"the store can't be read: {error}")
-                return {**doc, "sealed": False}
-            sending = [row for row in rows if row["state"] == "sending"]
-            seen.update({row["id"]: row for row in sending})
-            if lock is Lock.FREE or not sending:
-                unsure = [row for row in rows if row["state"] in {"sending", "uncertain"}]
-                return self._sealed(doc, seen=seen, unsure=unsure)
-            if self.clock.monotonic_s() >= deadline_s:
-                return {**doc, "sealed": False, "on_wire": [_post(row) for row in sending]}
-            self.clock.wait(threading.Event(), STEP_S)
+    def _ask_store(self, doc: Doc, seen: dict[str, Doc]) -> Doc | None:
+        """Look into the store once; None where it can't be read or is not the daemon's."""
+        lock, name = look(self.place.state_dir)
+        try:
+            rows = read_deliveries(self._store(name), ids=tuple(seen), lock=lock)
+        except (OSError, ValueError) as error:
+            self._tell(f"the store can't be read: {error}")
+            return None
+        sending = [row for row in rows if row["state"] == "sending"]
+        seen.update({row["id"]: row for row in sending})
+        if lock is Lock.FREE or not sending:
+            unsure = [row for row in rows if row["state"] in {"sending", "uncertain"}]
+            return self._sealed(doc, seen=seen, unsure=unsure)
+        return {**doc, "sealed": False, "on_wire": [_post(row) for row in sending]}
+
+    def _store(self, name: StoreName | None) -> Path:
+        """
+        Find the file that the daemon's lock names; what the configuration says may be another.
+
+        Raises:
+            ValueError: It can't be found, or is not a file.
+        """
+        if name is None:
+            raise ValueError("daemon.lock does not say which store the daemon uses")
+        if name.kind != "sqlite":
+            raise ValueError(f"it is a {name.kind} server, which only the daemon can ask")
+        for path in (Path(name.path), self.place.store):
+            if path is not None and name.is_at(path):
+                return path
+        raise ValueError(f"the daemon's store {name.path} is not to be found from here")
 
     def _sealed(self, doc: Doc, *, seen: dict[str, Doc], unsure: list[Doc]) -> Doc:
         return {
@@ -245,25 +265,10 @@ class Panic:
             "uncertain": [_post(row) for row in unsure],
         }
 
-    def _read(self, seen: dict[str, Doc], *, lock: Lock) -> list[Doc]:
-        if self.place.store is None:
-            raise ValueError("it is not a SQLite file")
-        return read_deliveries(self.place.store, ids=tuple(seen), lock=lock)
-
-
-def lock_of(state_dir: Path) -> Lock:
-    """Judge whether a daemon holds its lock, without keeping it from one that starts."""
-    try:
-        fd = os.open(state_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return Lock.UNKNOWN
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return Lock.TAKEN if error.errno in {errno.EAGAIN, errno.EACCES} else Lock.UNKNOWN
-    finally:
-        os.close(fd)
-    return Lock.FREE
+    def _tell(self, problem: str) -> None:
+        """Tell a problem once, however often it comes."""
+        if problem not in self.told:
+            self.told.append(problem)
 
 
 def read_deliveries(store: Path, *, ids: tuple[str, ...], lock: Lock) -> list[Doc]:

@@ -76,7 +76,8 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> None:
             f"there is no state directory {found.place.state_dir}; nothing was changed",
             "name it with --state-dir",
         )
-    lock = lock_store(Store(f"sqlite:///{store_path}"), found.place.state_dir)
+    store = Store(f"sqlite:///{store_path}")
+    lock = lock_store(store, found.place.state_dir, clock=SystemClock())
     try:
         flags = FlagDir(found.place.state_dir)
         flags.create()

@@ -5,8 +5,8 @@ The application knows no daemon: it is handed a ``Desk`` and rules of roles, che
 and passes it on. ``killswitch.control.server`` puts it on the Unix socket and adds the peer.
 
 Invariants:
-    No body is longer than 1 MiB, and no more than 32 requests run at once; a pause and an ``ack``
-    have places of their own beyond those.
+    No body is longer than 1 MiB, and no more than 32 requests run at once; a pause, an ``ack`` and
+    the question for the seal have places of their own beyond those.
     Every error is problem details with the exit code of the command line.
 """
 

@@ -9,7 +9,8 @@ The desk implements this protocol; nothing here does anything. Every method retu
 
 Methods are called from a bounded pool of threads, several at once; ``pause``, ``ack``, ``status``
 and ``seal`` from threads of their own that no other call can occupy. Roles were checked before.
-``caller.request_key`` is the ``Idempotency-Key``: the same key must have its effect only once.
+``caller.request_key`` is the ``Idempotency-Key``: the same key must have its effect only once. The
+key of a pause is free again once a human has closed that pause: pausing wins in doubt.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Handlers of the API hand their act over and await it; the acts are synchronous c
 Each kind of act has threads of its own, so that imports and lists can't starve a pause:
 
     ``urgent``   pause and ack
-    ``status``   status and seal's first glance
-    ``waiting``  seal, which may wait for seconds
+    ``status``   status
+    ``waiting``  seal, which may wait for seconds: a thread for each of its places (``admission``)
     ``work``     everything else
 """
 
@@ -20,13 +20,14 @@ from anyio.to_thread import run_sync
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from killswitch.control.admission import SEALS_AT_ONCE
 from killswitch.control.peers import Peer, Roles
 from killswitch.errors import RefusedError
 from killswitch.wire import Caller
 
 URGENT = 4
 STATUS = 2
-WAITING = 8
+WAITING = SEALS_AT_ONCE
 WORK = 8
 KEY_LONGEST = 80
 

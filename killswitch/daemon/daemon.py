@@ -124,8 +124,10 @@ class Daemon:
         settings = self._settings
         state_dir = Path(settings.state_dir)
         state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self._lock = lock_store(self.store, state_dir)
+        self._lock = lock_store(self.store, state_dir, clock=self.clock)
+        self._lock.name_store()
         is_new = open_store(self.store)
+        self._lock.name_store()  # once more: a new file is only there now
         now = self.clock.now()
         if is_new:
             self._furnish(now)

@@ -18,7 +18,7 @@ from killswitch.desk import pausing
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
-from killswitch.flagging import belongs_to_closed, flag_causes_of
+from killswitch.flagging import flag_causes_of, told_of
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.store import facts, notices
 from killswitch.store import latch as latch_store
@@ -181,7 +181,7 @@ class Guard:
             tripped = flag_causes_of(conn, state, now=now)
             latch = latch_store.read(conn)
             # A late flag of a pause that was recorded and resumed since asks for nothing more.
-            late = belongs_to_closed(conn, state) if not latch.paused else []
+            late = told_of(conn, state, now=now) if not latch.paused else ()
         passing("flag.after_commit")
         if late:
             ctx.flags.remove(late)

@@ -21,9 +21,10 @@ from killswitch.desk.context import Context, PendingPause
 from killswitch.desk.documents import post_doc
 from killswitch.errors import OperatorError, TransientError
 from killswitch.failpoints import passing
+from killswitch.flagging import stands
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, incidents, notices, people, request_keys
+from killswitch.store import deliveries, incidents, notices, people
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
 from killswitch.store.deliveries import Delivery
@@ -50,7 +51,10 @@ def pause(
     ctx: Context, reason: str, *, key: str, review_s: float | None, caller: Caller
 ) -> PauseDoc:
     """
-    Pause the queue; the same key opens nothing again.
+    Pause the queue.
+
+    A repeat of the request with its key, by a client that got no answer, opens nothing while the
+    pause stands. Once a human has closed it, the key is free: a press with it pauses again.
 
     Raises:
         OperatorError: Neither the store nor the flag directory could record it; nothing new
@@ -84,7 +88,7 @@ def write_pause(ctx: Context, asked: PendingPause) -> Pressed:
     Write one pending pause down as a cause and lift its in-memory stop.
 
     The thread that was asked and the guard may both do it: the latch row orders them, and the
-    second finds the key recorded. A key that was recorded, open or closed since, opens nothing.
+    second finds that the pause stands, over the socket or as a flag.
 
     Raises:
         TransientError: The store did not take it; the stop stays.
@@ -94,12 +98,11 @@ def write_pause(ctx: Context, asked: PendingPause) -> Pressed:
         latch = latch_store.lock(conn)
         by = people.person_id(conn, asked.person)
         new = NewCause(CauseKind.MANUAL, key, asked.reason, by=by, review_at=asked.review_at)
-        if request_keys.known(conn, key) or latch_store.was_opened(conn, CauseKind.FLAG, key):
+        if stands(latch, key):
             sending = tuple(deliveries.in_state(conn, DeliveryState.SENDING))
             tripped = Pressed(latch.version, sending)
         else:
             done = trip(conn, new, now=now)
-            request_keys.record(conn, key, {"version": done.version}, now=now)
             tripped = Pressed(done.version, done.on_wire)
         passing("pause.before_commit")
     ctx.pending.pop(key, None)

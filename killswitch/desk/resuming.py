@@ -20,7 +20,7 @@ from killswitch.desk import carry_out, clashing, closing, once
 from killswitch.desk.context import Context
 from killswitch.errors import RefusedError
 from killswitch.failpoints import passing
-from killswitch.flagging import DIRECTORY, belongs_to_closed, flag_causes, flag_ref
+from killswitch.flagging import DIRECTORY, belonging_to, flag_causes
 from killswitch.latch import DISMISSIBLE, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
 from killswitch.queue.states import DeliveryState
 from killswitch.store import deliveries, people
@@ -132,13 +132,12 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
         ctx.flags.create()
         state = ctx.flags.look()
     with ctx.store.read() as conn:
-        recorded = set(belongs_to_closed(conn, state))
-    ours = [f.name for f in state.entries if flag_ref(f) in refs or f.name in recorded]
+        ours = belonging_to(conn, state, latch, now=ctx.clock.now())
     left = ctx.flags.remove(ours)
     if not left.clear:
         with ctx.store.write() as conn:
             flag_causes(conn, ctx.flags, now=ctx.clock.now())
-        names = ", ".join(flag.name for flag in left.entries) or left.problem
+        names = ", ".join(flag.name for flag in left.entries[:5]) or left.problem
         raise RefusedError(
             "flag_left",
             f"pause.d still asks for a pause ({names}); nothing was resumed",

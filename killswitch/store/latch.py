@@ -212,12 +212,13 @@ def seal(conn: Connection, locked: Latch, *, uncertain: Sequence[str], now: date
     )
 
 
-def was_opened(conn: Connection, kind: CauseKind, ref: str) -> bool:
-    """Say whether this cause was ever opened, closed ones included."""
-    found = conn.execute(
-        sa.select(causes.c.id).where(causes.c.kind == kind.value, causes.c.ref == ref).limit(1)
+def last_closed(conn: Connection, refs: Sequence[tuple[CauseKind, str]]) -> Row[Any] | None:
+    """Return the newest closed cause among these (kind, ref), or None."""
+    pairs = [(kind.value, ref) for kind, ref in refs]
+    statement = sa.select(causes).where(
+        sa.tuple_(causes.c.kind, causes.c.ref).in_(pairs), causes.c.closed_at.is_not(None)
     )
-    return found.first() is not None
+    return conn.execute(statement.order_by(causes.c.opened_at.desc()).limit(1)).first()
 
 
 def due_reviews(conn: Connection, *, now: datetime) -> list[Cause]:

@@ -7,23 +7,33 @@ Order: lock, pragmas, integrity, version, migration. A store that fails any of t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import sqlite3
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 
+from killswitch import lockfile
+from killswitch.clock import Clock
 from killswitch.errors import KillswitchError, OperatorError
 from killswitch.failpoints import passing
+from killswitch.lockfile import LOCK_NAME
 from killswitch.store import facts
 from killswitch.store.engine import MIN_SQLITE, Connection, Store, StoreFailedError
 from killswitch.store.migrate import HEAD, upgrade, version_of
 
-LOCK_NAME = "daemon.lock"
+# How long a daemon that starts waits for one that is just ending, or for a command that looks.
+LOCK_WAIT_S = 1.0
+LOCK_STEP_S = 0.05
 # An arbitrary but fixed number, the same for all versions: the advisory lock of "the daemon".
 _ADVISORY_LOCK = 0x6B696C6C
+_TAKEN = "second_daemon"
+_T = TypeVar("_T")
 
 
 class StoreLock:
@@ -43,6 +53,18 @@ class StoreLock:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def name_store(self) -> None:
+        """
+        Write into the lock files which store this daemon uses, for a pause without it.
+
+        Only the daemon does: a command that holds the lock may mean another store.
+
+        Raises:
+            OperatorError: It can't be written: a pause without this daemon could be told wrong.
+        """
+        for number in self._files:
+            _write_name(number, self._store)
 
     def is_held(self) -> bool:
         """Say whether the server still knows our lock; a lock on a file can't be lost."""
@@ -70,24 +92,30 @@ class StoreLock:
         self._server = _lock_server(self._store)
 
 
-def lock_store(store: Store, state_dir: Path) -> StoreLock:
+def lock_store(store: Store, state_dir: Path, *, clock: Clock) -> StoreLock:
     """
-    Claim a store for this daemon.
+    Claim a store for this process; a lock that is taken is waited for, about a second.
 
     Two files are locked where the database lies outside the state directory, so that neither two
     daemons on one database nor two on one flag directory can run.
 
     Raises:
-        OperatorError: Another daemon has it.
+        OperatorError: Another daemon has it, or the lock can't be made.
         StoreFailedError: The server does not answer.
     """
     paths = {state_dir / LOCK_NAME}
     if store.path is not None and store.path.parent.resolve() != state_dir.resolve():
         paths.add(store.path.with_name(store.path.name + ".lock"))
+    ends_s = clock.monotonic_s() + LOCK_WAIT_S
     numbers: list[int] = []
     try:
-        numbers.extend(_lock_file(path) for path in sorted(paths))
-        server = None if store.is_sqlite else _lock_server(store)
+        # One by one: what was taken is known, and let go of, where the next is refused.
+        for path in sorted(paths):
+            number = _patiently(partial(_lock_file, path), clock, ends_s)
+            numbers.append(number)
+        server = None
+        if not store.is_sqlite:
+            server = _patiently(partial(_lock_server, store), clock, ends_s)
     except KillswitchError:
         for number in numbers:
             os.close(number)
@@ -95,16 +123,45 @@ def lock_store(store: Store, state_dir: Path) -> StoreLock:
     return StoreLock(numbers, server, store)
 
 
+def _patiently(claim: Callable[[], _T], clock: Clock, ends_s: float) -> _T:
+    """Try again for a while: the daemon before us may be letting go at this moment."""
+    never = threading.Event()
+    while True:
+        try:
+            return claim()
+        except OperatorError as error:
+            if error.code != _TAKEN or clock.monotonic_s() >= ends_s:
+                raise
+        clock.wait(never, LOCK_STEP_S)
+
+
 def _lock_file(path: Path) -> int:
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(number)
+        return lockfile.take(path)
+    except BlockingIOError as error:
         raise _taken(str(path)) from error
-    os.ftruncate(number, 0)
-    os.write(number, f"{os.getpid()}\n".encode())
-    return number
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write_name(number: int, store: Store) -> None:
+    kind = "sqlite" if store.is_sqlite else "postgresql"
+    is_there = store.path is None or store.path.exists()
+    name = lockfile.name_of(store.path, kind=kind) if is_there else None
+    try:
+        lockfile.write_name(number, name)
+    except OSError as error:
+        # On a full disk the name of the last run still stands, and is mostly the same.
+        if lockfile.read_name(number) != name:
+            raise _unwritable(Path(LOCK_NAME), error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> OperatorError:
+    return OperatorError(
+        "state_dir",
+        f"{path} can't be written ({error.strerror}); nothing was started",
+        "look at the disk's free space and at the rights on the state directory",
+    )
 
 
 def _lock_server(store: Store) -> Connection:
@@ -120,7 +177,7 @@ def _lock_server(store: Store) -> Connection:
 
 def _taken(what: str) -> OperatorError:
     return OperatorError(
-        "second_daemon",
+        _TAKEN,
         f"another killswitch daemon uses this store already ({what} is locked)",
         "stop that one first, or give this one a state directory of its own with --state-dir",
     )

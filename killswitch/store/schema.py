@@ -134,7 +134,7 @@ sa.Index(
     postgresql_where=causes.c.closed_at.is_(None),
 )
 
-# Request keys of pauses and of retried API calls: the same key has its effect once.
+# Request keys of retried API calls: the same key has its effect once.
 request_keys = sa.Table(
     "request_keys",
     metadata,

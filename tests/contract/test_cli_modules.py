@@ -41,7 +41,7 @@ OURS = {
 }
 MORE = {
     "ack": {"killswitch.cli.ack"},
-    "pause": {"killswitch.cli.panic", "killswitch.cli.pause"},
+    "pause": {"killswitch.cli.panic", "killswitch.cli.pause", "killswitch.lockfile"},
     "resume": {"killswitch.cli.resume", "killswitch.cli.screen_resume"},
     "status": {"killswitch.cli.screen_status", "killswitch.cli.status"},
 }

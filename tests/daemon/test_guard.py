@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import shutil
 import threading
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
 
 from killswitch.desk import pausing
-from killswitch.errors import OperatorError, StoreBusyError, TransientError
+from killswitch.errors import OperatorError, RefusedError, StoreBusyError, TransientError
+from killswitch.flagging import EACH_MOST, flag_causes
+from killswitch.flags import NOTES_READ
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import facts, notices
 from killswitch.store.engine import StoreFailedError
 from tests.daemon.bench import LEA
 from tests.store.made import HOUR, NOW, SECOND, add, put
+from tests.unit.test_flags import ENTRIES, an_entry
 
 S = DeliveryState
 
@@ -93,13 +102,178 @@ def test_the_flag_of_a_pause_that_came_over_the_socket_too_opens_nothing(bench):
     assert bench.flags.is_clear()
 
 
-def test_a_late_flag_of_a_pause_that_was_resumed_is_taken_away(bench):
-    bench.pause(key="k-1")
+def test_a_flag_that_came_after_the_look_of_a_human_is_not_closed_with_the_one_before_it(bench):
+    """The same name, but another press: somebody took the first away and asked again."""
+    flag(bench)
+    turns(bench, 1)
+    seen = bench.latch().version
+    os.utime(bench.root / "pause.d" / "x", (1, 1))
+    with pytest.raises(RefusedError, match="still asks for a pause"):
+        bench.resume(seen, keep_held=True)
+    assert bench.kinds() == ["flag", "flag"]
+    assert not bench.flags.is_clear()
     bench.resume(keep_held=True)
-    bench.flags.write("by hand", "k-1", "lea")
+    assert bench.flags.is_clear()
+    assert bench.kinds() == []
+
+
+def test_a_flag_that_names_the_missing_directory_is_not_taken_for_it(bench):
+    flag(bench, "x", '{"key": "directory"}')
+    turns(bench, 1)
+    seen = bench.latch().version
+    shutil.rmtree(bench.root / "pause.d")
+    with pytest.raises(RefusedError, match="missing"):
+        bench.resume(seen, keep_held=True)
+
+
+@given(entries=ENTRIES)
+@settings(max_examples=settings().max_examples // 2)
+def test_whatever_lies_in_the_directory_is_a_pause_until_a_resume_takes_it_away(bench, entries):
+    for name, (kind, content) in entries.items():
+        an_entry(bench.root / "pause.d", name, kind, content)
+    bench.guard.step()
+    with bench.store.write() as conn:  # as a start does
+        assert flag_causes(conn, bench.flags, now=bench.clock.now()) == []
+    assert set(bench.kinds()) == {"flag"}
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+    assert bench.kinds() == []
+
+
+# -- many flags ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def statements(bench):
+    """Count what is asked of the store."""
+    asked = []
+    count = lambda *args: asked.append(args[2])  # noqa: E731 - to be taken away again
+    engines = (bench.store._work, bench.store._urgent)
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", count)
+    yield asked
+    for engine in engines:
+        sa.event.remove(engine, "before_cursor_execute", count)
+
+
+def many(bench, names):
+    for name in names:
+        flag(bench, f"{name:04}", json.dumps({"key": f"k{name}"}) if name % 3 == 0 else "")
+
+
+def test_a_thousand_flags_are_a_few_causes_and_cost_no_more_than_a_few(bench):
+    costs = []
+    for first, last in ((0, 20), (20, 1000)):
+        many(bench, range(first, last))
+        turns(bench, 1)
+        with statements(bench) as asked:
+            turns(bench, 1)
+        costs.append(len(asked))
+    assert len(bench.kinds()) <= EACH_MOST + 2
+    assert bench.latch().causes[-1].reason == "984 more entries in pause.d"
+    # Only the notes of the first entries are read, so only their keys are asked for.
+    assert costs[1] <= costs[0] + NOTES_READ
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+    assert bench.kinds() == []
+
+
+@pytest.mark.parametrize("change", ["one more", "another one", "one less"])
+def test_a_crowd_that_is_not_the_one_that_was_seen_is_not_closed(bench, change):
+    many(bench, range(40))
+    turns(bench, 1)
+    seen = bench.latch().version
+    if change != "one more":
+        (bench.root / "pause.d" / "0039").unlink()
+    if change != "one less":
+        flag(bench, "0040")
+    with pytest.raises(RefusedError, match="still asks for a pause"):
+        bench.resume(seen, keep_held=True)
+    assert not bench.flags.is_clear()
+    assert bench.latch().paused
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+    assert bench.kinds() == []
+
+
+# -- one press, by socket and by flag --------------------------------------------------------------
+
+
+def pressed(bench, key="k-1", at=None):
+    """Write the flag of a press, as a command does whose daemon is silent."""
+    bench.flags.write("by hand", key, "lea", at=at or bench.clock.now())
+
+
+def test_two_files_of_one_press_are_one_cause_and_both_are_taken_away(bench):
+    flag(bench, "a", '{"key": "k-1"}')
+    flag(bench, "b", '{"key": "k-1"}')
+    turns(bench, 1)
+    assert bench.kinds() == ["flag"]
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+
+
+@pytest.mark.parametrize("first", ["socket", "flag"])
+def test_a_late_flag_of_a_pause_that_was_resumed_is_taken_away(either_bench, first):
+    bench = either_bench
+    pressed_at = bench.clock.now()
+    if first == "socket":
+        bench.pause(key="k-1")
+    else:
+        pressed(bench)
+        turns(bench, 1)
+    bench.move(seconds=60)
+    bench.resume(keep_held=True)
+    pressed(bench, at=pressed_at)
     turns(bench, 1)
     assert bench.kinds() == []
     assert bench.flags.is_clear()
+
+
+@pytest.mark.parametrize(
+    ("after_s", "says"), [(1, "after the resume"), (700, "before the resume"), (1, "nothing")]
+)
+def test_in_doubt_a_flag_with_a_used_key_is_a_new_press(either_bench, after_s, says):
+    bench = either_bench
+    pressed_at = bench.clock.now()
+    bench.pause(key="k-1")
+    bench.resume(keep_held=True)
+    bench.move(seconds=after_s)
+    if says == "nothing":
+        flag(bench, "x", '{"key": "k-1"}')
+    else:
+        pressed(bench, at=None if says == "after the resume" else pressed_at)
+    turns(bench, 1)
+    assert bench.kinds() == ["flag"]
+    bench.resume(keep_held=True)
+    assert bench.flags.is_clear()
+    assert bench.kinds() == []
+
+
+@pytest.mark.parametrize("said", ["0001-01-01T00:00+23:59", "soon", "2026-03-02T09:00:00", ""])
+def test_a_time_that_says_nothing_makes_a_new_press(bench, said):
+    bench.pause(key="k-1")
+    bench.resume(keep_held=True)
+    flag(bench, "x", json.dumps({"key": "k-1", "at": said}))
+    turns(bench, 1)
+    assert bench.kinds() == ["flag"]
+
+
+@pytest.mark.parametrize("first", ["socket", "flag"])
+def test_a_key_that_is_always_the_same_pauses_every_time(either_bench, first):
+    """A script that presses with a fixed key must not find the button dead."""
+    bench = either_bench
+    for _ in range(3):
+        if first == "flag":
+            pressed(bench)
+            turns(bench, 1)
+        document = bench.desk.pause("again", key="panic", review_s=None, caller=LEA)
+        assert document["accepted"]
+        assert bench.latch().paused
+        assert document["version"] == bench.latch().version
+        bench.resume(keep_held=True)
+        bench.move(seconds=30)
+        turns(bench, 1)
 
 
 def test_a_press_over_the_socket_after_its_flag_was_seen_opens_nothing_more(bench):

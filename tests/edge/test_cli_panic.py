@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from killswitch import lockfile
+from killswitch.cli import pause as pause_command
+from killswitch.cli.main import main
+from killswitch.clock import FakeClock
 from killswitch.control.server import bind_socket
 from killswitch.errors import UsageError
 from killswitch.flags import FlagDir
 from killswitch.store.engine import Store
 from killswitch.store.migrate import upgrade
 from tests.edge.fake_desk import AT, FakeDesk, a_cause, a_home, a_status, serving
+from tests.edge.raw_server import reply
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,19 +66,22 @@ def run(home, *words, env=None, stdin=subprocess.DEVNULL):
 
 
 def a_store(home):
+    """A store, and the lock of a daemon that used it and has ended."""
     made = Store(f"sqlite:///{home / 'killswitch.db'}")
     upgrade(made)
     made.close()
+    number = lockfile.take(home / "daemon.lock")
+    lockfile.write_name(number, lockfile.name_of(home / "killswitch.db", kind="sqlite"))
+    os.close(number)
 
 
 @contextlib.contextmanager
 def a_hung_daemon(home):
     """Hold the lock and listen, and never answer: a stopped process looks like that."""
-    fd = os.open(home / "daemon.lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(fd, fcntl.LOCK_EX)
+    number = lockfile.take(home / "daemon.lock")
     with contextlib.closing(bind_socket(home / "control.sock")):
         yield
-    os.close(fd)
+    os.close(number)
 
 
 def test_running_is_exit_zero_and_paused_is_three(home, desk):
@@ -167,7 +176,6 @@ def test_a_pause_with_a_hung_daemon_goes_by_the_flag_and_is_sealed(home):
 
 def test_a_pause_without_a_daemon_is_sealed(home):
     a_store(home)
-    (home / "daemon.lock").touch()
     found = run(home, "pause", "attack")
     assert found.returncode == 0
     assert "SEALED" in found.stdout
@@ -184,7 +192,6 @@ def test_a_pause_without_a_readable_store_is_recorded_and_not_proven(home):
 
 def test_a_daemon_that_falls_silent_after_accepting_is_proven_by_the_store(home, desk):
     a_store(home)
-    (home / "daemon.lock").touch()
     with serving(desk, home) as server:
 
         def stops(*_args, **_more):
@@ -199,10 +206,104 @@ def test_a_daemon_that_falls_silent_after_accepting_is_proven_by_the_store(home,
     assert FlagDir(home).is_clear()
 
 
+ACCEPTED = {
+    "accepted": True, "via": "socket", "sealed": None, "version": 4, "on_wire": [],
+    "uncertain": [], "state_dir": "/srv",
+}  # fmt: skip
+SEALED = {**ACCEPTED, "sealed": True, "sealed_at": AT}
+
+
+@contextlib.contextmanager
+def a_daemon_that_says(home, *answers):
+    """Accept a pause, then give these answers to the questions for the seal, the last for ever."""
+    asked = []
+
+    def serve(listening):
+        while True:
+            try:
+                conn, _ = listening.accept()
+            except OSError:
+                return
+            with conn:
+                request = conn.recv(65536)
+                if request.startswith(b"POST"):
+                    conn.sendall(reply(200, json.dumps(ACCEPTED).encode()))
+                elif request.startswith(b"GET"):
+                    asked.append(request)
+                    conn.sendall(answers[min(len(asked), len(answers)) - 1])
+
+    with contextlib.closing(bind_socket(home / "control.sock")) as listening:
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+        thread.start()
+        yield asked
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def pause_here(home, monkeypatch, *words):
+    """Run the command in this process, on a clock that does not make us wait."""
+    clock = FakeClock()
+    monkeypatch.setattr(pause_command, "SystemClock", lambda: clock)
+    code = main(["--state-dir", str(home), "pause", "attack", *words])
+    return code, clock.monotonic_s() - FakeClock().monotonic_s()
+
+
+BAD = {
+    "refuses": reply(503, b'{"detail": "busy", "code": "busy", "exit": 1}'),
+    "fails": reply(500, b'{"detail": "the daemon failed", "code": "fault", "exit": 1}'),
+    "fails without a word": reply(500),
+    "breaks off": b"",
+    "breaks off in the middle": reply(200, json.dumps(SEALED).encode())[:-5],
+    "says something else": reply(200, b"[1]"),
+    "says nothing of a seal": reply(200, b"{}"),
+}
+
+
+@pytest.mark.parametrize("answer", BAD.values(), ids=BAD)
+def test_a_daemon_that_does_not_say_whether_it_is_sealed_is_asked_again(
+    home, monkeypatch, capsys, answer
+):
+    good = reply(200, json.dumps(SEALED).encode())
+    with a_daemon_that_says(home, answer, answer, good) as asked:
+        code, _ = pause_here(home, monkeypatch, "--json")
+    assert (code, len(asked)) == (0, 3)
+    assert json.loads(capsys.readouterr().out)["sealed"] is True
+
+
+@pytest.mark.parametrize("answer", BAD.values(), ids=BAD)
+def test_a_pause_that_was_recorded_never_ends_as_failed(home, monkeypatch, capsys, answer):
+    with a_daemon_that_says(home, answer):
+        code, took_s = pause_here(home, monkeypatch)
+    said = capsys.readouterr()
+    assert code == 6
+    assert 25 <= took_s < 26
+    assert said.out.startswith("STOPPING, recorded by the daemon")
+    assert "NOT SEALED" in said.out
+    assert FlagDir(home).is_clear()
+
+
+def test_the_store_proves_what_a_failing_daemon_does_not_say(home, monkeypatch, capsys):
+    a_store(home)
+    with a_daemon_that_says(home, BAD["fails"]) as asked:
+        code, _ = pause_here(home, monkeypatch)
+    assert (code, len(asked)) == (0, 1)
+    assert "SEALED" in capsys.readouterr().out
+
+
+def test_a_pause_that_a_daemon_took_by_flag_is_proven_by_the_store(home, monkeypatch, capsys):
+    """Its store takes nothing, so it can't seal; but who reads it sees that nothing is sending."""
+    a_store(home)
+    not_yet = reply(200, json.dumps({**ACCEPTED, "sealed": False}).encode())
+    monkeypatch.setitem(ACCEPTED, "via", "flag")
+    with a_daemon_that_says(home, not_yet):
+        code, _ = pause_here(home, monkeypatch, "--json")
+    doc = json.loads(capsys.readouterr().out)
+    assert (code, doc["via"], doc["sealed"]) == (0, "flag", True)
+
+
 def test_a_daemon_that_refuses_a_pause_is_passed_by(home, desk):
     desk.pause = lambda *_args, **_more: 1 / 0
     a_store(home)
-    (home / "daemon.lock").touch()
     with serving(desk, home):
         found = run(home, "pause", "attack", "--json")
     assert json.loads(found.stdout)["via"] == "flag"

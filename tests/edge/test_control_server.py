@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from killswitch.control import server as server_module
+from killswitch.control.admission import SEALS_AT_ONCE, SEALS_EACH_UID
 from killswitch.control.app import BODY_MOST, create_app
 from killswitch.control.client import Client
 from killswitch.control.peers import Peer, Roles
+from killswitch.control.rim import WAITING
 from killswitch.control.server import HEADER_MOST, ControlServer, bind_socket
 from killswitch.errors import (
     ConfigError,
@@ -544,14 +546,14 @@ def test_imports_that_hang_do_not_keep_pause_and_status_out(client, desk):
             thread.join(10)
 
 
-def test_one_user_has_only_so_many_requests_at_once_and_a_pause_besides(client, desk):
-    desk.stuck = threading.Event()
-    row = {"line": 2, "text": "x", "at": "now", "channels": ["web"]}
+@contextlib.contextmanager
+def twenty_at_once(desk, ask, *, refusals):
+    """Let one user ask twenty times what hangs; give the refusals of those that found no place."""
     refused = []
 
     def send():
         try:
-            client.post("/imports/b1/rows", {"rows": [row]})
+            ask()
         except KillswitchError as error:
             refused.append(error)
 
@@ -559,15 +561,33 @@ def test_one_user_has_only_so_many_requests_at_once_and_a_pause_besides(client, 
     for thread in threads:
         thread.start()
     try:
-        while len(refused) < 4 and any(thread.is_alive() for thread in threads):
+        while len(refused) < refusals and any(thread.is_alive() for thread in threads):
             threading.Event().wait(0.01)
-        assert client.post("/pause", PAUSE, timeout_s=5)["accepted"]
+        yield
     finally:
         desk.stuck.set()
         for thread in threads:
             thread.join(10)
     assert {error.code for error in refused} == {"busy"}
-    assert len(refused) == 4
+    assert len(refused) == refusals
+
+
+def test_one_user_has_only_so_many_requests_at_once_and_a_pause_and_its_proof_besides(client, desk):
+    desk.stuck = threading.Event()
+    row = {"line": 2, "text": "x", "at": "now", "channels": ["web"]}
+    with twenty_at_once(desk, lambda: client.post("/imports/b1/rows", {"rows": [row]}), refusals=4):
+        assert client.post("/pause", PAUSE, timeout_s=5)["accepted"]
+        assert client.get("/seal", timeout_s=5)["sealed"]
+
+
+def test_one_user_who_asks_for_too_many_seals_keeps_nobody_else_out(client, desk):
+    desk.stuck = threading.Event()
+    desk.seal = lambda _version, **_more: {"sealed": desk.stuck.wait(20)}
+    with twenty_at_once(desk, lambda: client.get("/seal"), refusals=20 - SEALS_EACH_UID):
+        assert client.post("/pause", PAUSE, timeout_s=5)["accepted"]
+        assert client.get("/status", timeout_s=5)["state"] == "running"
+    assert 2 * SEALS_EACH_UID < SEALS_AT_ONCE, "two such users leave places for a third"
+    assert WAITING == SEALS_AT_ONCE, "every place has a thread"
 
 
 # ---- the client -------------------------------------------------------------------------------

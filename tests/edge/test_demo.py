@@ -72,7 +72,8 @@ class Ended:
     def __call__(self, play):
         play.house.start()
         play.status()
-        os.kill(int((play.house.state_dir / "daemon.lock").read_text()), signal.SIGKILL)
+        pid = (play.house.state_dir / "daemon.lock").read_text().split()[0]
+        os.kill(int(pid), signal.SIGKILL)
         play.stage.until("the daemon is missed", play.house.check_alive, limit_s=20)
 
 

@@ -8,8 +8,21 @@ from killswitch.latch import CauseKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import audit, facts, incidents, notices
 from killswitch.store import latch as latch_store
+from killswitch.store.latch import NewCause
 from killswitch.trip import CLASH_SCAN, Story, trip
-from tests.store.made import HOUR, MINUTE, NOW, a_cause, add, latch_of, pause, put, resume, the
+from tests.store.made import (
+    HOUR,
+    MINUTE,
+    NOW,
+    SECOND,
+    a_cause,
+    add,
+    latch_of,
+    pause,
+    put,
+    resume,
+    the,
+)
 
 S = DeliveryState
 
@@ -72,9 +85,27 @@ def test_the_same_ref_after_a_close_is_a_new_cause(store):
     second = pause(store)
     assert second.new
     assert second.cause.id != first.id
-    with store.read() as conn:
-        assert latch_store.was_opened(conn, CauseKind.MANUAL, "k1")
-        assert not latch_store.was_opened(conn, CauseKind.FLAG, "k1")
+
+
+def test_the_newest_closed_cause_of_a_press_is_found_however_it_came(store):
+    by_socket, by_flag = (CauseKind.MANUAL, "k1"), (CauseKind.FLAG, "k1")
+
+    def last(*refs):
+        with store.read() as conn:
+            found = latch_store.last_closed(conn, refs)
+        return found and found.id
+
+    first = pause(store).cause
+    assert last(by_socket, by_flag) is None
+    resume(store)
+    assert last(by_socket, by_flag) == first.id
+    assert last(by_flag) is None
+    with store.write() as conn:
+        new = NewCause(CauseKind.FLAG, "k1", "again")
+        second = trip(conn, new, now=NOW + SECOND).cause
+    resume(store)
+    assert last(by_socket, by_flag) == second.id
+    assert last(by_socket) == first.id
 
 
 def test_a_seal_outlives_a_second_cause_and_ends_with_the_pause(store):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from killswitch import lockfile
+from killswitch.clock import FakeClock
 from killswitch.errors import OperatorError, StoreBusyError
 from killswitch.store import facts, migrate
 from killswitch.store.copying import copy_store, restore_store
@@ -29,6 +31,10 @@ def fresh(url):
     store = Store(url)
     yield store
     store.close()
+
+
+def lock_of(store, state_dir, clock=None):
+    return lock_store(store, state_dir, clock=clock or FakeClock())
 
 
 def refused(code, call, *args):
@@ -126,13 +132,13 @@ def test_the_database_allows_just_the_moves_of_the_code(fresh):
 
 
 def test_a_second_daemon_is_refused_until_the_first_has_gone(fresh, tmp_path, url):
-    lock = lock_store(fresh, tmp_path)
+    lock = lock_of(fresh, tmp_path)
     other = Store(url)
     try:
-        refused("second_daemon", lock_store, other, tmp_path)
+        refused("second_daemon", lock_of, other, tmp_path)
         assert lock.is_held()
         lock.release()
-        lock_store(other, tmp_path).release()
+        lock_of(other, tmp_path).release()
     finally:
         other.close()
 
@@ -141,19 +147,101 @@ def test_one_database_has_one_daemon_whatever_the_state_directory(fresh, tmp_pat
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    lock = lock_store(fresh, here)
+    lock = lock_of(fresh, here)
     other = Store(url)
-    refused("second_daemon", lock_store, other, there)
+    refused("second_daemon", lock_of, other, there)
     other.close()
     lock.release()
     # The refused one has let go of everything that it had.
-    lock_store(fresh, there).release()
+    lock_of(fresh, there).release()
+
+
+@pytest.mark.parametrize("held_s", [0.5, 2.0])
+def test_a_lock_is_waited_for_about_a_second(fresh, tmp_path, url, held_s):
+    """A daemon that starts again does not fail for the one that is just ending."""
+    lock = lock_of(fresh, tmp_path)
+    other = Store(url)
+
+    class Waits(FakeClock):
+        """The other daemon lets go while it is waited for."""
+
+        def wait(self, event, timeout_s):
+            is_set = super().wait(event, timeout_s)
+            if self.boot_s() >= started_s + held_s:
+                lock.release()
+            return is_set
+
+    clock = Waits()
+    started_s = clock.boot_s()
+    if held_s < 1:
+        lock_of(other, tmp_path, clock).release()
+    else:
+        refused("second_daemon", lock_of, other, tmp_path, clock)
+        assert 1 <= clock.boot_s() - started_s < 1.2
+    lock.release()
+    other.close()
+
+
+def test_a_daemon_names_its_store_in_the_lock(fresh, tmp_path):
+    lock = lock_of(fresh, tmp_path)
+    lock.name_store()
+    open_store(fresh)
+    lock.name_store()
+    _, name = lockfile.look(tmp_path)
+    lock.release()
+    if fresh.path is None:
+        assert name == lockfile.name_of(None, kind="postgresql")
+    else:
+        assert name.is_at(fresh.path)
+
+
+def test_a_store_that_is_not_there_yet_takes_the_name_of_another_out_of_the_lock(tmp_path):
+    old = Store(f"sqlite:///{tmp_path}/old.db")
+    open_store(old)
+    lock = lock_of(old, tmp_path)
+    lock.name_store()
+    lock.release()
+    new = Store(f"sqlite:///{tmp_path}/new.db")
+    lock = lock_of(new, tmp_path)
+    lock.name_store()
+    assert lockfile.look(tmp_path)[1] is None
+    lock.release()
+    new.close()
+    old.close()
+
+
+def a_full_disk(*_args):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_on_a_full_disk_the_name_of_the_last_run_is_good_enough_if_it_is_ours(
+    sqlite_store, tmp_path, monkeypatch, same
+):
+    other = tmp_path / "other.db"
+    other.touch()
+    lock = lock_of(sqlite_store, tmp_path)
+    if same:
+        lock.name_store()
+    else:
+        lockfile.write_name(lock._files[0], lockfile.name_of(other, kind="sqlite"))
+    monkeypatch.setattr(lockfile, "write_name", a_full_disk)
+    if same:
+        lock.name_store()
+    else:
+        refused("state_dir", lock.name_store)
+    lock.release()
+
+
+def test_a_state_directory_without_room_for_a_lock_is_told(fresh, tmp_path, monkeypatch):
+    monkeypatch.setattr(lockfile, "take", a_full_disk)
+    assert "No space left" in refused("state_dir", lock_of, fresh, tmp_path).message
 
 
 def test_a_server_that_forgot_our_lock_is_noticed(postgres, tmp_path):
     name = postgres.new_database()
     store = Store(postgres.url(name))
-    lock = lock_store(store, tmp_path)
+    lock = lock_of(store, tmp_path)
     assert lock.is_held()
     postgres.sql(
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608 - the fixture's own name
@@ -164,7 +252,7 @@ def test_a_server_that_forgot_our_lock_is_noticed(postgres, tmp_path):
     other = Store(postgres.url(name))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    refused("second_daemon", lock_store, other, elsewhere)
+    refused("second_daemon", lock_of, other, elsewhere)
     lock.release()
     other.close()
     store.close()
@@ -176,9 +264,9 @@ def test_a_lock_that_another_daemon_took_meanwhile_is_a_fault(postgres, tmp_path
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    lock = lock_store(store, here)
+    lock = lock_of(store, here)
     lock._server.close()
-    taken = lock_store(other, there)
+    taken = lock_of(other, there)
     refused("second_daemon", lock.keep)
     taken.release()
     lock.keep()
@@ -192,7 +280,7 @@ def test_a_server_that_does_not_answer_is_said_so_at_start(tmp_path):
     dead = Store("postgresql://u@127.0.0.1:1/none")
     for _ in range(2):
         with pytest.raises(StoreFailedError):
-            lock_store(dead, tmp_path)
+            lock_of(dead, tmp_path)
     dead.close()
 
 

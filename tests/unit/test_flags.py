@@ -7,13 +7,14 @@ import json
 import os
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from killswitch import flags as flags_module
-from killswitch.flags import NOTE_BYTES, FlagDir, shown
+from killswitch.flags import KEY_LONGEST, NOTE_BYTES, FlagDir, shown
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -101,10 +102,27 @@ def test_the_same_key_twice_is_one_flag(flags):
     assert len(flags.look().entries) == 1
 
 
-@pytest.mark.parametrize("key", ["../x", "a/b", "é" * 80, "", "a" * 200, "\x00"])
+@pytest.mark.parametrize("key", ["../x", "a/b", "é" * 80, "", "a" * 200, "\x00", "\ud800"])
 def test_no_key_leads_out_of_the_directory(flags, key):
     flags.write("why", key, "lea")
     assert len(list(flags.path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("key", ["", "a" * 81, "\x00", "\ud800", "a\nb", "\u202e", "\x7f"])
+def test_a_key_that_no_pause_can_have_sent_is_no_key(flags, key):
+    (flags.path / "x").write_text(json.dumps({"key": key, "reason": "why"}))
+    flags.write("why", key, "lea")
+    assert [(flag.key, flag.note) for flag in flags.look().entries] == [(None, "why")] * 2
+
+
+def test_a_device_is_not_opened_for_its_note(flags, monkeypatch):
+    a_fifo(flags.path / "x")
+    opened = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda path, *more, **how: opened.append(path) or
+                        real(path, *more, **how))  # fmt: skip
+    assert flags.look().entries[0].note == ""
+    assert "x" not in opened
 
 
 @given(reason=st.text(max_size=6000), by=st.text(max_size=400))
@@ -132,7 +150,7 @@ def test_a_name_that_is_not_text_is_shown_escaped_and_can_be_removed(flags):
     os.close(os.open(raw, os.O_CREAT | os.O_WRONLY))
     (flag,) = flags.look().entries
     assert flag.name.isprintable()
-    assert flags.remove([flag.name]).clear
+    assert flags.remove([flag]).clear
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=2, max_size=2, unique=True))
@@ -149,21 +167,70 @@ def test_two_names_are_never_shown_alike(names):
 
 
 def test_only_the_named_flags_are_removed(flags):
-    first = flags.write("a", "k1", "lea")
-    second = flags.write("b", "k2", "lea")
-    assert [flag.name for flag in flags.remove([first]).entries] == [second]
+    flags.write("a", "k1", "lea")
+    flags.write("b", "k2", "lea")
+    first, second = flags.look().entries
+    assert flags.remove([first]).entries == (second,)
+
+
+def test_an_entry_that_took_the_place_of_a_flag_is_left_alone(flags):
+    (flags.path / "x").touch()
+    (seen,) = flags.look().entries
+    os.utime(flags.path / "x", (0, 0))
+    (later,) = flags.remove([seen]).entries
+    assert (later.name, later.stamp != seen.stamp) == ("x", True)
+
+
+def an_entry(directory, name, kind, content):
+    """Make one entry of any kind, name and content."""
+    path = Path(directory, os.fsdecode(name))
+    if kind == "file":
+        path.write_bytes(content)
+    else:
+        {"folder": a_folder, "link": a_link_to_nowhere, "fifo": a_fifo}[kind](path)
+
+
+RAW_NAMES = st.binary(min_size=1, max_size=255).map(
+    lambda raw: raw.replace(b"/", b"\xff").replace(b"\0", b"\xfe")
+).filter(lambda raw: raw not in {b".", b".."})  # fmt: skip
+SAID = st.dictionaries(
+    st.sampled_from(["key", "reason", "by", "at", "other"]),
+    st.one_of(st.text(max_size=200), st.none(), st.integers(), st.lists(st.text(), max_size=2)),
+)
+RAW_NOTES = st.one_of(
+    st.binary(max_size=5000), SAID.map(lambda said: json.dumps(said).encode()), st.just(b"{" * 4096)
+)
+ENTRIES = st.dictionaries(
+    RAW_NAMES,
+    st.tuples(st.sampled_from(["file", "file", "file", "folder", "link", "fifo"]), RAW_NOTES),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(entries=ENTRIES)
+def test_whatever_lies_there_is_a_flag_of_plain_text_and_can_be_removed(flags, entries):
+    for name, (kind, content) in entries.items():
+        an_entry(flags.path, name, kind, content)
+    look = flags.look()
+    assert len({flag.name for flag in look.entries}) == len(entries)
+    for flag in look.entries:
+        texts = [flag.name, flag.note, flag.key or "k", flag.by or "", flag.at or ""]
+        assert all(text.isprintable() and text.encode() is not None for text in texts)
+        assert 1 <= len(flag.key or "k") <= KEY_LONGEST
+    assert flags.remove(look.entries).clear
 
 
 def test_an_empty_folder_is_removed_and_a_full_one_stays(flags):
     (flags.path / "empty").mkdir()
     (flags.path / "full").mkdir()
     (flags.path / "full" / "x").touch()
-    left = flags.remove(["empty", "full"])
+    left = flags.remove(flags.look().entries)
     assert [flag.name for flag in left.entries] == ["full"]
 
 
 def test_removing_from_a_missing_directory_says_that_it_is_missing(tmp_path):
-    assert FlagDir(tmp_path).remove(["x"]).missing
+    assert FlagDir(tmp_path).remove([]).missing
 
 
 def test_a_missing_directory_is_never_made_by_a_write(tmp_path):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from killswitch import lockfile
 from killswitch.cli import panic as panic_module
-from killswitch.cli.panic import Lock, NotPausedError, Panic, Press, lock_of, read_deliveries
+from killswitch.cli.panic import Lock, NotPausedError, Panic, Press, read_deliveries
 from killswitch.cli.paths import Place
 from killswitch.clock import FakeClock
 from killswitch.flags import FlagDir
@@ -77,18 +78,21 @@ def set_state(store, one, state):
 
 
 @contextlib.contextmanager
-def a_daemon(home):
-    """Hold the lock as a daemon does."""
-    fd = os.open(home / "daemon.lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(fd, fcntl.LOCK_EX)
+def a_daemon(home, store=None):
+    """Hold the lock as a daemon does, and name the store in it."""
+    number = lockfile.take(home / "daemon.lock")
+    path = store or home / "killswitch.db"
+    name = lockfile.name_of(path, kind="sqlite") if path.exists() else None
+    lockfile.write_name(number, name)
     try:
         yield
     finally:
-        os.close(fd)
+        os.close(number)
 
 
-def a_dead_daemon(home):
-    (home / "daemon.lock").touch()
+def a_dead_daemon(home, store=None):
+    with a_daemon(home, store):
+        pass
 
 
 def pressed(panic):
@@ -176,9 +180,9 @@ def test_without_any_lock_file_a_sending_row_is_not_taken_for_ended(home, store)
 
 @pytest.mark.parametrize("content", [None, b"", b"no database" * 100])
 def test_an_unreadable_store_is_not_proven_at_once(home, content):
-    a_dead_daemon(home)
     if content is not None:
         (home / "killswitch.db").write_bytes(content)
+    a_dead_daemon(home)
     clock = FakeClock()
     start = clock.monotonic_s()
     panic = a_panic(home, clock)
@@ -187,8 +191,74 @@ def test_an_unreadable_store_is_not_proven_at_once(home, content):
     assert any("can't be read" in note for note in panic.told)
 
 
-def test_a_server_store_is_not_proven(home):
-    assert pressed(a_panic(home, store=None))["sealed"] is False
+# ---- which store is believed ----------------------------------------------------------------
+
+
+def elsewhere(home, store):
+    """A copy of the store in another folder, as an installation that was moved leaves it."""
+    (home / "else").mkdir()
+    other = home / "else" / "queue.db"
+    shutil.copy(store, other)
+    return other
+
+
+def test_the_store_that_the_daemon_used_is_read_not_the_one_that_is_expected(home, store):
+    """``store.url`` came from a credential: a command can't know it."""
+    other = elsewhere(home, store)
+    a_row(other, "d1", "sending")
+    a_dead_daemon(home, other)
+    doc = pressed(a_panic(home))
+    assert (doc["sealed"], [post["id"] for post in doc["uncertain"]]) == (True, ["d1"])
+
+
+def test_a_store_that_the_daemon_sees_under_another_path_is_found(home, store):
+    """As in a container: the same file, but not where the lock says."""
+    a_dead_daemon(home, store)
+    moved = home / "moved.db"
+    store.rename(moved)
+    assert pressed(a_panic(home, store=moved))["sealed"] is True
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_another_file_in_the_daemons_place_is_not_believed(home, store, there):
+    a_dead_daemon(home, store)
+    store.rename(home / "the-daemons.db")
+    if there:
+        shutil.copy(home / "the-daemons.db", store)
+    panic = a_panic(home)
+    assert pressed(panic)["sealed"] is False
+    assert f"the daemon's store {store} is not to be found from here" in panic.told[-1]
+
+
+NAMELESS = [b"", b"1234\n", b"1234\n{}\n", b'1\n{"kind":', b"\xff\n\xff\n"]
+
+
+@pytest.mark.parametrize("content", NAMELESS)
+@pytest.mark.parametrize("daemon", [True, False])
+def test_a_lock_that_names_no_store_proves_nothing(home, store, content, daemon):
+    (home / "daemon.lock").write_bytes(content)
+    panic = a_panic(home)
+    with lock_held(home) if daemon else contextlib.nullcontext():
+        doc = pressed(panic)
+    assert (doc["accepted"], doc["sealed"]) == (True, False)
+    assert "does not say which store" in panic.told[-1]
+
+
+@contextlib.contextmanager
+def lock_held(home):
+    number = lockfile.take(home / "daemon.lock")
+    yield
+    os.close(number)
+
+
+def test_a_server_store_is_not_proven_by_an_old_file_beside_it(home, store):
+    number = lockfile.take(home / "daemon.lock")
+    lockfile.write_name(number, lockfile.name_of(None, kind="postgresql"))
+    os.close(number)
+    for configured in (None, store):
+        panic = a_panic(home, store=configured)
+        assert pressed(panic)["sealed"] is False
+        assert "postgresql server" in panic.told[-1]
 
 
 def test_a_store_of_a_killed_daemon_is_read_with_its_log(home, store):
@@ -202,6 +272,7 @@ def test_a_store_of_a_killed_daemon_is_read_with_its_log(home, store):
     writer.close()
     for name, data in copies.items():
         (home / name).write_bytes(data)
+    a_dead_daemon(home)
     assert [post["id"] for post in pressed(a_panic(home))["uncertain"]] == ["d1"]
 
 
@@ -265,15 +336,6 @@ def test_where_nothing_can_be_written_the_message_says_what_that_means(
         a_panic(home).press(PRESS)
     assert refusal.value.message.startswith(start)
     assert refusal.value.exit == 1
-
-
-def test_the_lock_is_judged_without_being_kept(home):
-    assert lock_of(home) is Lock.UNKNOWN
-    with a_daemon(home):
-        assert lock_of(home) is Lock.TAKEN
-    assert lock_of(home) is Lock.FREE
-    with a_daemon(home):
-        pass
 
 
 def test_a_reminder_without_a_daemon_is_told_to_be_lost(home):

@@ -10,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from killswitch.channels.frame import Ending, Outcome
 from killswitch.errors import OperatorError
 from killswitch.latch import CauseKind, InhibitKind
@@ -61,15 +59,19 @@ def test_a_pause_without_a_word_still_says_something(small_house: House) -> None
     assert small_house.latch().causes[0].reason == "paused by hand"
 
 
-@pytest.mark.parametrize("resumed", [False, True])
-def test_the_same_key_pauses_once_even_after_a_resume(house: House, *, resumed: bool) -> None:
-    pause(house)
-    if resumed:
-        house.resume()
-    version = house.latch().version
+def test_the_same_key_opens_nothing_again_while_its_pause_stands(house: House) -> None:
+    version = pause(house)["version"]
     receipt = pause(house)
     assert (receipt["accepted"], receipt["version"]) == (True, version)
     assert house.latch().version == version
+
+
+def test_a_key_whose_pause_was_resumed_pauses_again(house: House) -> None:
+    pause(house)
+    house.resume()
+    receipt = pause(house)
+    assert (receipt["accepted"], receipt["version"]) == (True, house.latch().version)
+    assert house.kinds() == ["manual"]
 
 
 def test_other_keys_are_other_causes(house: House) -> None:

@@ -415,7 +415,7 @@ def test_a_late_flag_of_a_pause_that_is_over_is_cleared_away_and_nothing_else(
 ) -> None:
     house.pause(key="k1")
     house.resume()
-    house.flags.write("attack", "k1", "lea")
+    house.flags.write("attack", "k1", "lea", at=house.clock.now())
     version = house.latch().version
     answer = house.resume()
     assert (answer["closed"], answer["version"], house.latch().version) == ([], version, version)

@@ -89,6 +89,8 @@ class Eyes:
         self._lost_at: datetime | None = clock.now()
         self._rhythms: dict[str, tuple[float, tuple[datetime, ...]]] = {}
         self.first_round = threading.Event()
+        # The guard judges each second, a resume in between: one at a time.
+        self._judging = threading.Lock()
         self._first_judged = False
 
     def take_over(self, before: Eyes) -> None:
@@ -109,6 +111,12 @@ class Eyes:
 
     def judge(self) -> Sight:
         """Judge sight now; set or lift the inhibit; write it down; open ``blind`` if need be."""
+        with self._judging:
+            return self._judge()
+
+    def _judge(self) -> Sight:
+        # Asked before the feeds' rows are read: a first round that ends in between is not in them.
+        may_be_blind = self._may_judge_blindness()
         now = self._clock.now()
         with self._store.read() as conn:
             rows = news.feed_rows(conn, self._feeds)
@@ -126,7 +134,8 @@ class Eyes:
         )
         self._judged_s = self._clock.boot_s()
         self._set_inhibit(rows, now)
-        self._note_sight(last_good or created or now, now)
+        if may_be_blind:
+            self._note_sight(last_good or created or now, now)
         return self._sight
 
     def _health(self, feed: Feed, row: Any) -> FeedHealth:
@@ -170,8 +179,6 @@ class Eyes:
         return True
 
     def _note_sight(self, last_good: datetime, now: datetime) -> None:
-        if not self._may_judge_blindness():
-            return
         if last_good > now + AHEAD:
             # Blindness counts from here: what a wrong clock wrote would hide it for as long.
             last_good = now

@@ -202,6 +202,12 @@ def story(conn: Connection, story_id: str) -> Row[Any] | None:
     return conn.execute(sa.select(stories).where(stories.c.id == story_id)).one_or_none()
 
 
+def stories_of(conn: Connection, ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Return stories by id."""
+    found = conn.execute(sa.select(stories).where(stories.c.id.in_(ids)))
+    return {row.id: row for row in found}
+
+
 def tripped_stories(conn: Connection, *, since: datetime) -> list[Row[Any]]:
     """Return stories that paused (or would have) since an instant and were not false alarms."""
     statement = sa.select(stories).where(

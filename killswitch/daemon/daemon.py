@@ -326,7 +326,7 @@ class Daemon:
         parts = self.parts
         came = parts.watcher.round()
         if not parts.eyes.first_round.is_set():
-            parts.grader.drain()
+            self._grade_all()
             parts.eyes.first_round.set()
             self.wake("guard")
         now = self.clock.now()
@@ -338,10 +338,14 @@ class Daemon:
         return max(0.0, (came.next_at - now).total_seconds())
 
     def _grade_step(self) -> float:
+        self._grade_all()
+        return 5.0
+
+    def _grade_all(self) -> None:
+        """Grade all that waits, by whatever configuration is the present one."""
         while self.parts.grader.batch().items:
             self._grader_beat_s = self.clock.boot_s()
         self._grader_beat_s = self.clock.boot_s()
-        return 5.0
 
     def _sweep_step(self) -> float:
         due = self._sweep.pass_once()
@@ -407,7 +411,7 @@ class Daemon:
         def look() -> None:
             try:
                 failed.extend(self.parts.watcher.look().failed)
-                self.parts.grader.drain()
+                self._grade_all()
             finally:
                 done.set()
 
@@ -437,11 +441,13 @@ class Daemon:
                     )
             parts = self._build(new, eyes=self.parts.eyes)
             parts.watcher.start()
+            parts.grader.take_over(self.parts.grader)
             self.parts = parts
             self._teller.policy = policy_of(new)
             self._relays.relays = relays_of(new)
             self.wake_all()
             self.wake("watch")
+            self.wake("grade")
             changed = changed_paths(old.model_dump(), new.model_dump())
             _log.info("config.reloaded", changed=changed)
             return changed

@@ -5,6 +5,7 @@ Invariants:
     A story's cause is committed with the grades of the items that made it, or neither is.
     What is held in memory (the story book) is only a copy: after a failed commit it is read anew.
     What a human settled meanwhile stands: a batch that did not know of it is graded again.
+    One grader works at a time: two, each with a book of its own, would lose an outlet's report.
 """
 
 from __future__ import annotations
@@ -75,6 +76,17 @@ class Grader:
         self._on_trip = on_trip
         self._lock = threading.Lock()
         self._book: StoryBook | None = None
+        self._retired = False
+
+    def take_over(self, before: Grader) -> None:
+        """
+        Grade in the place of ``before``, from what the store says.
+
+        Its batch in flight is waited for; after that it grades nothing more.
+        """
+        self._lock = before._lock
+        with self._lock:
+            before._retired = True
 
     def drain(self) -> int:
         """Grade all that waits; return how many items that was."""
@@ -87,6 +99,8 @@ class Grader:
         """Grade one batch in one transaction."""
         with self._lock:
             now = self._clock.now()
+            if self._retired:
+                return Graded()
             with self._store.read() as conn:
                 rows = news.ungraded(conn, limit=BATCH)
             if not rows:
@@ -106,6 +120,8 @@ class Grader:
     def refresh_unconfirmed(self, now: datetime) -> None:
         """Lift the waits that are over; open those that the store knows of (after a start)."""
         with self._lock:
+            if self._retired:
+                return
             known = set(self._inhibits.refs(InhibitKind.UNCONFIRMED))
             for story in self._open_book(now).stories():
                 self._wait_for(story, now, known)

@@ -49,7 +49,7 @@ from killswitch.store.opening import StoreLock, lock_store, open_store
 from killswitch.trip import trip
 from killswitch.watch.grader import Grader
 from killswitch.watch.lexicons import load_lexicons
-from killswitch.watch.parse import parser
+from killswitch.watch.parsers import Parsers
 from killswitch.watch.watcher import Watcher
 
 _log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ LOOK_BEFORE = timedelta(seconds=60)
 CHECKED_TAIL = 1000
 # Items are kept as long as their feed's rhythm needs them.
 KEEP_ITEMS = timedelta(days=35)
-_WATCH_LIMIT_S = 180.0
+_WATCH_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Daemon:
             clock=clock, closing=self.closing, on_store_error=self._store_failed
         )
         self._alarm = Alarm()
-        self._parser = parser()
+        self._parsers = Parsers()
         self._pending: dict[str, PendingPause] = {}
         self._grader_beat_s = clock.boot_s()
         self._lock: StoreLock | None = None
@@ -207,7 +207,7 @@ class Daemon:
             store,
             clock=clock,
             door=door,
-            child=self._parser,
+            parsers=self._parsers,
             feeds=feeds,
             policy=policies.watch_policy(settings),
             on_new=lambda: self.wake("grade"),
@@ -325,7 +325,7 @@ class Daemon:
     def _watch_step(self) -> float:
         parts = self.parts
         came = parts.watcher.round()
-        if not parts.eyes.first_round.is_set():
+        if not came.under_way and not parts.eyes.first_round.is_set():
             self._grade_all()
             parts.eyes.first_round.set()
             self.wake("guard")
@@ -441,6 +441,7 @@ class Daemon:
                     )
             parts = self._build(new, eyes=self.parts.eyes)
             parts.watcher.start()
+            parts.watcher.take_over(self.parts.watcher)
             parts.grader.take_over(self.parts.grader)
             self.parts = parts
             self._teller.policy = policy_of(new)
@@ -464,7 +465,7 @@ class Daemon:
             self._sweep.close()
             self._teller.close()
             self._relays.close()
-        self._parser.close()
+        self._parsers.close()
         if self._lock is not None:
             self._lock.release()
         self.store.close()

@@ -179,6 +179,8 @@ class PinnedBackend(httpcore.NetworkBackend):
             ConnectFailure: ``dns``, ``refused_address``, ``connect`` or ``timeout``.
         """
         attempt = _current.get()
+        if attempt.left_s() <= 0:
+            raise ConnectFailure("timeout", f"no time left to connect to {host}")
         found = self._resolver.addresses(host, port, wait_s=attempt.left_s())
         for address in found:
             if not self._policy.permits(address):

@@ -67,6 +67,12 @@ def feed_rows(conn: Connection, names: Collection[str]) -> dict[str, Row[Any]]:
     return {row.name: row for row in found}
 
 
+def lock_feed(conn: Connection, name: str) -> str | None:
+    """Return a feed's address, and let nobody change its row before the transaction ends."""
+    statement = sa.select(feeds.c.url).where(feeds.c.name == name).with_for_update()
+    return conn.execute(statement).scalar()
+
+
 def ingest(
     conn: Connection,
     feed: str,

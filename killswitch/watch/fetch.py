@@ -19,7 +19,7 @@ from killswitch.net import FetchError, Getter, Page
 from killswitch.watch.parse import FeedError, ParsedFeed, parse_feed
 
 if TYPE_CHECKING:
-    from killswitch.child import Child
+    from killswitch.watch.parse import Reader
 
 FETCH_S = 20.0
 """Seconds for the whole fetch of one feed, redirects included."""
@@ -115,7 +115,7 @@ def poll(
     feed_url: str,
     validators: Validators,
     *,
-    child: Child,
+    child: Reader,
     now: datetime,
     deadline_s: float = FETCH_S,
 ) -> PollResult:
@@ -126,7 +126,7 @@ def poll(
         door: A session of the round, or the door itself.
         feed_url: Address of the feed.
         validators: From the last poll that was stored; empty ones read the feed anew.
-        child: The parser child.
+        child: Who parses: a child, or the children.
         now: Aware UTC instant of this poll.
         deadline_s: Seconds for the fetch; parsing has its own limit.
     """
@@ -184,7 +184,7 @@ def _conditions(validators: Validators) -> dict[str, str]:
     return headers
 
 
-def _read(page: Page, old: Validators, *, child: Child, now: datetime) -> PollResult:
+def _read(page: Page, old: Validators, *, child: Reader, now: datetime) -> PollResult:
     body_hash = hashlib.sha256(page.body).hexdigest()
     fresh = Validators(
         etag=_sendable(page.headers.get("etag")),

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from email.utils import format_datetime
 
 import pytest
+import sqlalchemy as sa
 
 from killswitch.clock import SystemClock
 from killswitch.daemon.daemon import Daemon
@@ -69,10 +70,28 @@ class House:
         with self.daemon.store.write() as conn:
             for name in OUTLETS:
                 news.ingest(conn, name, [], values={"next_poll_at": None}, now=None)
+        self.daemon.parts.watcher._round_s = SHORT if self.hold else LONG
         return self.daemon.parts.watcher.round()
+
+    def hold_up(self, path):
+        """Let the server not answer for ``path``; return what is set when asked, and the way on."""
+        self.hold[path] = threading.Event(), threading.Event()
+        return self.hold[path]
+
+    def asked_for(self, path):
+        return self.server.paths().count(f"/{path}")
+
+    def under_way_ends(self):
+        waiting = self.daemon.parts.watcher._lines.under_way().values()
+        assert not wait(waiting, timeout=LONG).not_done
 
     def grade(self):
         self.daemon.parts.grader.drain()
+
+    def seen(self):
+        with self.daemon.store.read() as conn:
+            rows = conn.execute(sa.text("SELECT title FROM items"))
+            return {row.title for row in rows}
 
     def causes(self):
         with self.daemon.store.read() as conn:
@@ -148,3 +167,45 @@ def test_the_grader_of_the_configuration_before_grades_no_more(house):
     assert old.drain() == 0
     house.grade()
     assert house.causes() == ["story"]
+
+
+def test_a_feed_that_is_being_read_at_a_reload_is_not_asked_twice_and_its_news_is_kept(house, pool):
+    asked, go = house.hold_up("courier")
+    house.titles["courier"].append(FIRST)
+    before = house.asked_for("courier")
+    reading = pool.submit(house.poll)
+    assert asked.wait(LONG)
+    house.daemon.reload()
+    assert "courier" in house.poll().under_way
+    assert house.asked_for("courier") == before + 1
+    go.set()
+    reading.result(LONG)
+    house.under_way_ends()
+    assert FIRST in house.seen()
+
+
+def test_the_watcher_of_the_configuration_before_asks_nobody_any_more(house):
+    old = house.daemon.parts.watcher
+    house.daemon.reload()
+    house.poll()
+    asked = len(house.server.requests)
+    assert (old.look().polled, old.round().polled) == (0, 0)
+    assert len(house.server.requests) == asked
+
+
+def test_what_comes_from_an_address_that_a_reload_changed_is_dropped(house, pool):
+    asked, go = house.hold_up("courier")
+    house.titles["courier"].append("Council closes the lake path")
+    house.titles["moved"] = ["Council paints the lake path"]
+    reading = pool.submit(house.poll)
+    assert asked.wait(LONG)
+    house.write(courier="moved")
+    house.daemon.reload()
+    go.set()
+    reading.result(LONG)
+    house.under_way_ends()
+    assert "Council closes the lake path" not in house.seen()
+    assert (house.row("courier").etag, house.row("courier").last_good_at) == (None, None)
+    house.poll()
+    assert "Council paints the lake path" in house.seen()
+    assert house.row("courier").etag == '"moved"'

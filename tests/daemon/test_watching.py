@@ -14,18 +14,19 @@ from killswitch.clock import FakeClock
 from killswitch.net import Door, NetPolicy
 from killswitch.store import news
 from killswitch.store.engine import StoreFailedError
-from killswitch.watch.parse import parser
+from killswitch.watch.parsers import Parsers
 from killswitch.watch.watcher import GONE_WAIT, Feed, Watcher, WatchPolicy
 from tests.edge.raw_server import RawServer, reply
 from tests.store.made import HOUR, MINUTE, NOW, SECOND
 
 POLICY = WatchPolicy(fresh=5 * MINUTE, max_item_age=12 * HOUR)
 INTERVAL = 2 * MINUTE
+LONG = 25.0
 
 
 @pytest.fixture(scope="module")
-def child():
-    made = parser()
+def parsers():
+    made = Parsers()
     yield made
     made.close()
 
@@ -46,7 +47,7 @@ def a_feed(*items, ttl=None):
 class Site:
     """A server of feeds that say what the test wants, and a watcher of them."""
 
-    def __init__(self, store, child, names=("a",)):
+    def __init__(self, store, parsers, names=("a",)):
         self.store, self.clock = store, FakeClock()
         self.says = dict.fromkeys(names, reply(200, a_feed(("old", NOW))))
         self.woken = 0
@@ -58,8 +59,8 @@ class Site:
             for name in names
         ]
         self.watcher = Watcher(
-            store, clock=self.clock, door=door, child=child, feeds=feeds, policy=POLICY,
-            on_new=self.wake,
+            store, clock=self.clock, door=door, parsers=parsers, feeds=feeds, policy=POLICY,
+            on_new=self.wake, round_s=LONG,
         )  # fmt: skip
         self.watcher.start()
 
@@ -86,8 +87,8 @@ class Site:
 
 
 @pytest.fixture
-def site(sqlite_store, child):
-    made = Site(sqlite_store, child)
+def site(sqlite_store, parsers):
+    made = Site(sqlite_store, parsers)
     yield made
     made.server.__exit__()
 
@@ -215,9 +216,9 @@ def test_a_feed_that_can_not_be_stored_is_not_read_and_not_asked_again_at_once(s
     assert site.round(minutes=2).new_items == 1
 
 
-def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, child):
+def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, parsers):
     names = [f"f{n}" for n in range(6)]
-    site = Site(sqlite_store, child, names)
+    site = Site(sqlite_store, parsers, names)
     open_now, most, never = [0], [0], threading.Event()
 
     def answer(request):
@@ -233,13 +234,13 @@ def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, child):
     site.server.__exit__()
 
 
-def test_polls_at_once_are_stored_on_a_server_too(postgres_store, child):
-    sites = [Site(postgres_store, child, (f"g{n}",)) for n in range(4)]
+def test_polls_at_once_are_stored_on_a_server_too(postgres_store, parsers):
+    sites = [Site(postgres_store, parsers, (f"g{n}",)) for n in range(4)]
     feeds = [next(iter(site.watcher.feeds)) for site in sites]
     watcher = Watcher(
-        postgres_store, clock=FakeClock(), child=child, feeds=feeds, policy=POLICY,
+        postgres_store, clock=FakeClock(), parsers=parsers, feeds=feeds, policy=POLICY,
         door=Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test"),
-        on_new=lambda: None,
+        on_new=lambda: None, round_s=LONG,
     )  # fmt: skip
     came = watcher.round()
     assert (came.polled, came.failed, came.new_items) == (4, (), 4)

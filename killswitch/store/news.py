@@ -84,6 +84,9 @@ def ingest(
     """
     Store a feed's unknown items together with what the poll said of the feed.
 
+    Only an entry that was not there before makes the feed's newest one: some feeds date old
+    entries anew each time, some date none.
+
     Returns:
         How many items were new and are to be graded.
     """
@@ -107,7 +110,18 @@ def ingest(
         ]
         conn.execute(sa.insert(items), rows)
     conn.execute(sa.update(feeds).where(feeds.c.name == feed).values(**values))
+    if fresh:
+        newest = _newest(fresh, now)
+        older = sa.or_(feeds.c.newest_item_at.is_(None), feeds.c.newest_item_at < newest)
+        statement = sa.update(feeds).where(feeds.c.name == feed, older)
+        conn.execute(statement.values(newest_item_at=newest))
     return sum(not item.silent for item in fresh)
+
+
+def _newest(fresh: Sequence[NewItem], now: datetime) -> datetime:
+    """Say when the newest entry came: by its date, but not ahead, or now where none has one."""
+    dated = [min(item.published, now) for item in fresh if item.published is not None]
+    return max(dated, default=now)
 
 
 def _unknown(conn: Connection, feed: str, new: Sequence[NewItem]) -> list[NewItem]:

@@ -31,7 +31,7 @@ from killswitch.store import news
 from killswitch.store.engine import Store
 from killswitch.store.news import NewItem
 from killswitch.watch import fetch
-from killswitch.watch.fetch import Failed, Fresh, Gone, NotModified, UnchangedBody, Validators
+from killswitch.watch.fetch import Failed, Fresh, Gone, UnchangedBody, Validators
 from killswitch.watch.lines import Job, Lines, Polled
 from killswitch.watch.parse import ParsedFeed, RawItem
 from killswitch.watch.parsers import Parsers
@@ -284,7 +284,8 @@ class Watcher:
         values |= {
             "last_good_at": now,
             "failures": 0,
-            "problem": None,
+            # Of the same bytes the same is wrong; what a failed poll said is over.
+            "problem": None if row.failures else row.problem,
             "backoff_until": None,
             "ttl_s": ttl_s,
             "next_poll_at": next_poll(
@@ -302,9 +303,9 @@ class Watcher:
                 "body_hash": result.validators.body_hash,
             }
         if isinstance(result, Fresh):
-            values |= {"problem": result.feed.problem} | _newest(row, items, now)
-        if isinstance(result, NotModified):
-            values |= {"problem": row.problem}
+            values["problem"] = result.feed.problem
+            if not items:  # it shows nothing, whatever it showed before
+                values["newest_item_at"] = None
         return values
 
     def _failure(
@@ -336,13 +337,3 @@ class Watcher:
 def _is_ahead(row: Any, now: datetime) -> bool:
     """Say whether the last poll was stamped by a clock that has been stepped back since."""
     return row.last_poll_at is not None and row.last_poll_at > now + AHEAD
-
-
-def _newest(row: Any, items: Sequence[NewItem], now: datetime) -> dict[str, Any]:
-    """Say when the feed's newest entry came: its own date, or now for an undated new one."""
-    dated = [min(item.published, now) for item in items if item.published is not None]
-    if not dated and items and row.newest_item_at is None:
-        # A feed without any dates: its rhythm is known from when its entries were first seen.
-        dated = [now]
-    known = [row.newest_item_at] if row.newest_item_at is not None else []
-    return {"newest_item_at": max([*dated, *known], default=None)}

@@ -133,13 +133,15 @@ def parse_feed(
     try:
         answer = child.call(message, body, timeout_s=timeout_s)
     except ChildFailed as error:
-        raise FeedError("parser", f"{url} could not be parsed: {error}") from error
+        raise FeedError("parser", f"it could not be parsed: {error}") from error
     if "error" in answer:
-        raise FeedError(str(answer["error"]), f"{url}: {answer.get('message')}")
+        raise FeedError(str(answer["error"]), str(answer.get("message")))
     try:
         return _feed(answer["feed"], now)
     except (KeyError, TypeError, ValueError) as error:
-        raise FeedError("parser", f"{url}: the parser answered out of form") from error
+        raise FeedError(
+            "parser", "it could not be parsed: the parser answered out of form"
+        ) from error
 
 
 def _feed(feed: dict[str, Any], now: datetime | None) -> ParsedFeed:

@@ -129,7 +129,7 @@ def test_a_feed_that_lists_nothing_is_no_sight_from_the_first_time_on(watched, b
     ("answer", "problem"),
     [
         (reply(200, b"<!doctype html><html><body>Please log in</body></html>"), "web page"),
-        (reply(200, b""), "empty"),
+        (reply(200, b""), "sent nothing"),
         (reply(200, b"hello"), "neither RSS nor Atom"),
         (reply(404), "404"),
         (reply(503), "503"),
@@ -165,4 +165,4 @@ def test_a_degraded_feed_says_so_as_long_as_it_is(watched):
     for _ in range(3):
         doc = watched.read(cut, minutes=3)
         assert doc["alive"]
-        assert "SAXParseException" in doc["problem"]
+        assert "not well-formed XML" in doc["problem"]

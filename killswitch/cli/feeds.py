@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +71,10 @@ def _list(args: argparse.Namespace) -> int:
     else:
         times = found.times(status_or_none(found))
         say(feeds_text(rows, times) if rows else "no feed is watched")
+        problems = {row["name"]: row["problem"] for row in rows}
         for name in failed:
-            warn(f"killswitch: {plain(name)} did not answer")
+            why = problems.get(name) or "no answer in time"
+            warn(f"killswitch: {plain(name)} was not read: {plain(why)}")
     return Exit.FAILED if failed else Exit.DONE
 
 
@@ -109,10 +111,11 @@ def _try(args: argparse.Namespace) -> int:
     result = _poll(args)
     if not isinstance(result, Fresh):
         message = getattr(result, "message", "the feed was not read")
-        emit(args, {"ok": False, "problem": message}, f"NO FEED  {plain(message)}")
+        text = f"NO FEED  {plain(args.url)}: {plain(message)}"
+        emit(args, {"ok": False, "problem": message}, text)
         return Exit.FAILED
-    times = reach(args).times()
-    emit(args, feed_doc(result.feed), feed_text(result.feed, times))
+    document = feed_doc(result.feed, now=SystemClock().now())
+    emit(args, document, feed_text(result.feed, document["problem"], reach(args).times()))
     return Exit.DONE
 
 
@@ -133,7 +136,7 @@ def _poll(args: argparse.Namespace) -> PollResult:
         child.close()
 
 
-def feed_doc(feed: ParsedFeed) -> Doc:
+def feed_doc(feed: ParsedFeed, *, now: datetime) -> Doc:
     """Write what a feed says as a document."""
     return {
         "ok": True,
@@ -141,7 +144,7 @@ def feed_doc(feed: ParsedFeed) -> Doc:
         "title": feed.title,
         "ttl_s": feed.ttl_s,
         "degraded": feed.degraded,
-        "problem": feed.problem,
+        "problem": feed.problem or _shows_nothing(feed, now),
         "items": [
             {
                 "title": item.title,
@@ -154,7 +157,20 @@ def feed_doc(feed: ParsedFeed) -> Doc:
     }
 
 
-def feed_text(feed: ParsedFeed, times: Times) -> str:
+def _shows_nothing(feed: ParsedFeed, now: datetime) -> str | None:
+    """Say why a feed that can be read would not count as seen, judged by what it lists now."""
+    from killswitch.watch.rhythm import is_frozen  # noqa: PLC0415 - only this verb needs it
+
+    dated = [item.published for item in feed.items if item.published]
+    if not feed.items:
+        return "the feed lists no entries: it shows no news, and will not count as seen"
+    if dated and is_frozen(max(dated), dated, now):
+        age = format_duration(now - max(dated))
+        return f"nothing new for {age}: such a feed counts as frozen, not as seen"
+    return None
+
+
+def feed_text(feed: ParsedFeed, problem: str | None, times: Times) -> str:
     """Write what a feed says for people."""
     dated = [item.published for item in feed.items if item.published]
     lines = [
@@ -163,8 +179,8 @@ def feed_text(feed: ParsedFeed, times: Times) -> str:
     ]
     if dated:
         lines.append(f"Newest    {times.full(z_or_none(max(dated)))}")
-    if feed.problem:
-        lines.append(f"Problem   {plain(feed.problem)}")
+    if problem:
+        lines.append(f"Problem   {plain(problem)}")
     for item in feed.items[:ITEMS_SHOWN]:
         when = times.short(z_or_none(item.published))
         lines.append(f"{'':10}{when}  {plain(item.title)}")

@@ -50,7 +50,7 @@ from killswitch.store.opening import StoreLock, lock_store, open_store
 from killswitch.trip import trip
 from killswitch.watch.grader import Grader
 from killswitch.watch.lexicons import load_lexicons
-from killswitch.watch.parse import parser
+from killswitch.watch.parsers import Parsers
 from killswitch.watch.watcher import Watcher
 
 _log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ LOOK_BEFORE = timedelta(seconds=60)
 CHECKED_TAIL = 1000
 # Items are kept as long as their feed's rhythm needs them.
 KEEP_ITEMS = timedelta(days=35)
-_WATCH_LIMIT_S = 180.0
+_WATCH_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Daemon:
             clock=clock, closing=self.closing, on_store_error=self._store_failed
         )
         self._alarm = Alarm()
-        self._parser = parser()
+        self._parsers = Parsers()
         self._pending: dict[str, PendingPause] = {}
         self._grader_beat_s = clock.boot_s()
         self._lock: StoreLock | None = None
@@ -213,7 +213,7 @@ class Daemon:
             store,
             clock=clock,
             door=door,
-            child=self._parser,
+            parsers=self._parsers,
             feeds=feeds,
             policy=policies.watch_policy(settings),
             on_new=lambda: self.wake("grade"),
@@ -331,8 +331,8 @@ class Daemon:
     def _watch_step(self) -> float:
         parts = self.parts
         came = parts.watcher.round()
-        if not parts.eyes.first_round.is_set():
-            parts.grader.drain()
+        if not came.under_way and not parts.eyes.first_round.is_set():
+            self._grade_all()
             parts.eyes.first_round.set()
             self.wake("guard")
         now = self.clock.now()
@@ -344,10 +344,14 @@ class Daemon:
         return max(0.0, (came.next_at - now).total_seconds())
 
     def _grade_step(self) -> float:
+        self._grade_all()
+        return 5.0
+
+    def _grade_all(self) -> None:
+        """Grade all that waits, by whatever configuration is the present one."""
         while self.parts.grader.batch().items:
             self._grader_beat_s = self.clock.boot_s()
         self._grader_beat_s = self.clock.boot_s()
-        return 5.0
 
     def _sweep_step(self) -> float:
         due = self._sweep.pass_once()
@@ -413,7 +417,7 @@ class Daemon:
         def look() -> None:
             try:
                 failed.extend(self.parts.watcher.look().failed)
-                self.parts.grader.drain()
+                self._grade_all()
             finally:
                 done.set()
 
@@ -443,11 +447,14 @@ class Daemon:
                     )
             parts = self._build(new, eyes=self.parts.eyes)
             parts.watcher.start()
+            parts.watcher.take_over(self.parts.watcher)
+            parts.grader.take_over(self.parts.grader)
             self.parts = parts
             self._teller.policy = policy_of(new)
             self._relays.relays = relays_of(new)
             self.wake_all()
             self.wake("watch")
+            self.wake("grade")
             changed = changed_paths(old.model_dump(), new.model_dump())
             _log.info("config.reloaded", changed=changed)
             return changed
@@ -464,7 +471,7 @@ class Daemon:
             self._sweep.close()
             self._teller.close()
             self._relays.close()
-        self._parser.close()
+        self._parsers.close()
         if self._lock is not None:
             self._lock.release()
         self.store.close()

@@ -20,6 +20,7 @@ from typing import Any
 
 from killswitch.clock import Clock
 from killswitch.latch import CauseKind, InhibitKind, Inhibits
+from killswitch.queue.durations import format_duration
 from killswitch.store import facts, news
 from killswitch.store.engine import Store
 from killswitch.store.latch import NewCause
@@ -89,6 +90,8 @@ class Eyes:
         self._lost_at: datetime | None = clock.now()
         self._rhythms: dict[str, tuple[float, tuple[datetime, ...]]] = {}
         self.first_round = threading.Event()
+        # The guard judges each second, a resume in between: one at a time.
+        self._judging = threading.Lock()
         self._first_judged = False
 
     def take_over(self, before: Eyes) -> None:
@@ -109,6 +112,12 @@ class Eyes:
 
     def judge(self) -> Sight:
         """Judge sight now; set or lift the inhibit; write it down; open ``blind`` if need be."""
+        with self._judging:
+            return self._judge()
+
+    def _judge(self) -> Sight:
+        # Asked before the feeds' rows are read: a first round that ends in between is not in them.
+        may_be_blind = self._may_judge_blindness()
         now = self._clock.now()
         with self._store.read() as conn:
             rows = news.feed_rows(conn, self._feeds)
@@ -126,7 +135,8 @@ class Eyes:
         )
         self._judged_s = self._clock.boot_s()
         self._set_inhibit(rows, now)
-        self._note_sight(last_good or created or now, now)
+        if may_be_blind:
+            self._note_sight(last_good or created or now, now)
         return self._sight
 
     def _health(self, feed: Feed, row: Any) -> FeedHealth:
@@ -170,8 +180,6 @@ class Eyes:
         return True
 
     def _note_sight(self, last_good: datetime, now: datetime) -> None:
-        if not self._may_judge_blindness():
-            return
         if last_good > now + AHEAD:
             # Blindness counts from here: what a wrong clock wrote would hide it for as long.
             last_good = now
@@ -212,19 +220,41 @@ class Eyes:
 
     def _feed_doc(self, feed: Feed, row: Any, now: datetime) -> FeedDoc:
         health = self._health(feed, row)
-        times = sorted(set(health.item_times))
-        gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
-        frozen = rhythm.is_frozen(health.newest_item_at, health.item_times, now)
+        frozen = _is_frozen(health, now)
+        gap = _usual_gap(health)
+        problem = row.problem if row else None
         return {
             "name": feed.name,
             "outlet": feed.outlet,
             "kind": feed.kind,
             "alive": rhythm.counts(health, now, fresh=self._policy.fresh),
-            "frozen": frozen and health.kind is not FeedKind.ALERT and health.last_good is not None,
+            "frozen": frozen,
             "last_good_at": z_or_none(row.last_good_at) if row else None,
             "newest_item_at": z_or_none(health.newest_item_at),
-            "gap_median_s": median(gaps) if gaps else None,
+            "gap_median_s": gap.total_seconds() if gap else None,
             "failures": row.failures if row else 0,
-            "problem": row.problem if row else None,
+            "problem": problem or (_why_frozen(health, gap, now) if frozen else None),
             "next_poll_at": z_or_none(row.next_poll_at) if row else None,
         }
+
+
+def _is_frozen(health: FeedHealth, now: datetime) -> bool:
+    """Say whether a feed that answers shows nothing new; a calm planet is no fault."""
+    if health.kind is FeedKind.ALERT or health.last_good is None:
+        return False
+    return rhythm.is_frozen(health.newest_item_at, health.item_times, now)
+
+
+def _usual_gap(health: FeedHealth) -> timedelta | None:
+    """Return the median time between two entries, or None where there are not two."""
+    times = sorted(set(health.item_times))
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+    return timedelta(seconds=median(gaps)) if gaps else None
+
+
+def _why_frozen(health: FeedHealth, gap: timedelta | None, now: datetime) -> str:
+    """Say what is missing (``feeds``, column PROBLEM)."""
+    if health.newest_item_at is None:
+        return "the feed lists no entries"
+    usual = f"; usually something each {format_duration(gap)}" if gap else ""
+    return f"nothing new for {format_duration(now - health.newest_item_at)}{usual}"

@@ -307,31 +307,32 @@ class Session:
         seen = {at}
         with attempt.running():
             for _ in range(max_redirects + 1):
-                page = self._read(at, for_origin(headers, start, at))
+                page = self._hop(at, for_origin(headers, start, at), redirected=at != start)
                 target = page.headers.get("location")
                 if page.status not in _REDIRECTS or target is None:
                     permanent = None if moved == start else str(moved)
                     return replace(page, permanent_url=permanent)
                 at = next_hop(at, target)
                 if at in seen:
-                    raise FetchError("redirect", f"{url} redirects in a circle")
+                    raise FetchError("redirect", "it redirects in a circle")
                 seen.add(at)
                 for_ever = for_ever and page.status in _FOR_EVER
                 moved = at if for_ever else moved
-        raise FetchError("redirect", f"{url} redirects more than {max_redirects} times")
+        raise FetchError("redirect", f"it redirects more than {max_redirects} times")
+
+    def _hop(self, at: httpx.URL, headers: Mapping[str, str], *, redirected: bool) -> Page:
+        try:
+            return self._read(at, headers)
+        except _FAILED as error:
+            code = error.code if isinstance(error, ConnectFailure | BodyError) else _code(error)
+            raise FetchError(code, _told(error, code, redirected=redirected)) from error
 
     def _read(self, at: httpx.URL, headers: Mapping[str, str]) -> Page:
         """Read one hop; once more when the connection broke, for a get is harmless."""
         try:
             return _page(self._transport, at, headers)
         except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
-            pass
-        except _FAILED as error:
-            raise _fetch_error(at, error) from error
-        try:
             return _page(self._transport, at, headers)
-        except _FAILED as error:
-            raise _fetch_error(at, error) from error
 
 
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
@@ -375,14 +376,24 @@ def _headers(answer: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
 
 
-def _fetch_error(at: httpx.URL, error: Exception) -> FetchError:
-    code = error.code if isinstance(error, ConnectFailure | BodyError) else _code(error)
-    return FetchError(code, f"{at.host}: {_words(error)}")
-
-
 def _code(error: Exception) -> str:
     return "timeout" if isinstance(error, httpcore.TimeoutException) else "reset"
 
 
+def _told(error: Exception, code: str, *, redirected: bool) -> str:
+    """Say what went wrong, and at which end of a redirect."""
+    if redirected:
+        return f"it redirects: {_words(error)}"
+    hint = "; network.allow_private can allow it" if code == "refused_address" else ""
+    return _words(error) + hint
+
+
 def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__  # some of httpcore's errors say nothing
+    text = str(error) or type(error).__name__  # some of httpcore's errors say nothing
+    if not isinstance(error, httpcore.RemoteProtocolError):
+        return text
+    if "disconnected" in text:
+        return "the server closed the connection without an answer"
+    if "peer closed" in text:
+        return "the server closed the connection in the middle of its answer"
+    return f"the server does not speak HTTP: {text[:80]}"

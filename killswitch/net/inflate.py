@@ -73,7 +73,10 @@ class Body:
         """
         name = encoding.strip().lower()
         if name not in {"", "identity", "gzip", "x-gzip"}:
-            raise BodyError("bad_encoding", f"content encoding {name[:40]!r} was not asked for")
+            raise BodyError(
+                "bad_encoding",
+                f"the server packs its answer as {name[:40]!r}; only gzip was offered",
+            )
         self._caps = caps
         self._packed = 0
         self._plain = bytearray()
@@ -94,7 +97,7 @@ class Body:
             return
         self._packed += len(chunk)
         if self._packed > self._caps.packed:
-            raise BodyError("too_big", f"more than {self._caps.packed} compressed bytes")
+            raise _too_long(self._caps.packed, "packed ")
         self._inflate(chunk)
 
     def so_far(self) -> bytes:
@@ -122,8 +125,8 @@ class Body:
                 self._plain += gzip.decompress(data, self._room())
             except zlib.error as error:
                 raise BodyError("bad_encoding", f"broken gzip body: {error}") from error
-            self._check_size()
             self._check_ratio()
+            self._check_size()
             data = gzip.unused_data or gzip.unconsumed_tail  # one of them is always empty
 
     def _next_member(self, data: bytes) -> tuple[zlib._Decompress | None, bytes]:
@@ -137,7 +140,7 @@ class Body:
         self._tail = b""
         self._members += 1
         if self._members > _MEMBERS:
-            raise BodyError("too_big", f"more than {_MEMBERS} gzip members")
+            raise BodyError("too_big", f"the answer is packed in more than {_MEMBERS} pieces")
         self._gzip = _member()
         return self._gzip, data
 
@@ -147,11 +150,18 @@ class Body:
 
     def _check_size(self) -> None:
         if len(self._plain) > self._caps.plain:
-            raise BodyError("too_big", f"more than {self._caps.plain} bytes")
+            raise _too_long(self._caps.plain)
 
     def _check_ratio(self) -> None:
         if len(self._plain) > max(_RATIO_FROM, _RATIO * self._packed):
-            raise BodyError("too_big", f"inflates more than {_RATIO} times")
+            raise BodyError(
+                "too_big", f"the answer unpacks to more than {_RATIO} times its size, as bombs do"
+            )
+
+
+def _too_long(cap: int, packed: str = "") -> BodyError:
+    size = f"{cap // MIB} MiB" if cap >= MIB else f"{cap} bytes"
+    return BodyError("too_big", f"the {packed}answer is longer than {size}, the most that is read")
 
 
 def _member() -> zlib._Decompress:

@@ -117,7 +117,7 @@ class Resolver:
         except Empty:
             raise ConnectFailure("dns", f"no answer about {host} in {wait_s:.0f} s") from None
         if isinstance(answer, Exception):
-            raise ConnectFailure("dns", f"{host} can't be resolved: {answer}") from answer
+            raise ConnectFailure("dns", f"{host} can't be resolved: {_why(answer)}") from answer
         return answer
 
     def _look_up(self, host: str, port: int, found: SimpleQueue[list[str] | Exception]) -> None:
@@ -179,12 +179,12 @@ class PinnedBackend(httpcore.NetworkBackend):
             ConnectFailure: ``dns``, ``refused_address``, ``connect`` or ``timeout``.
         """
         attempt = _current.get()
+        if attempt.left_s() <= 0:
+            raise ConnectFailure("timeout", f"no time left to connect to {host}")
         found = self._resolver.addresses(host, port, wait_s=attempt.left_s())
         for address in found:
             if not self._policy.permits(address):
-                raise ConnectFailure(
-                    "refused_address", f"{host} leads to {address}, which is not a public address"
-                )
+                raise ConnectFailure("refused_address", _not_public(host, address))
         failure = ConnectFailure("connect", f"{host} has no address")
         for address in found[:_ADDRESSES]:
             try:
@@ -203,7 +203,7 @@ def _connect(address: str, port: int, attempt: Attempt) -> socket.socket:
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise ConnectFailure("connect", f"no socket to be had: {error}") from error
+        raise ConnectFailure("connect", f"no socket to be had: {_why(error)}") from error
     try:
         sock.settimeout(wait_s)
         sock.connect((address, port))  # a literal address: nothing is looked up again
@@ -213,8 +213,22 @@ def _connect(address: str, port: int, attempt: Attempt) -> socket.socket:
         raise ConnectFailure("timeout", f"{address} port {port} does not answer") from error
     except OSError as error:
         sock.close()
-        raise ConnectFailure("connect", f"{address} port {port}: {error}") from error
+        raise ConnectFailure("connect", f"{address} port {port}: {_why(error)}") from error
     return sock
+
+
+def _not_public(host: str, address: str) -> str:
+    leads = "" if host == address else f"{host} leads to "
+    return f"{leads}{address} is no public address"
+
+
+def _why(error: Exception) -> str:
+    """Say what the system said, without its numbers and file names."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate can't be trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"no secure connection: {error.reason.replace('_', ' ').lower()}"
+    return getattr(error, "strerror", None) or str(error)
 
 
 class _Stream(httpcore.NetworkStream):
@@ -228,7 +242,7 @@ class _Stream(httpcore.NetworkStream):
             self._sock.settimeout(_time_left(httpcore.ReadTimeout))
             return self._sock.recv(max_bytes)
         except TimeoutError as error:
-            raise httpcore.ReadTimeout("no answer before the deadline") from error
+            raise httpcore.ReadTimeout("no whole answer in time") from error
         except OSError as error:
             raise httpcore.ReadError(str(error)) from error
 
@@ -262,7 +276,7 @@ class _Stream(httpcore.NetworkStream):
             raise ConnectFailure("timeout", f"no handshake with {server_hostname}") from error
         except (OSError, ValueError) as error:
             self.close()
-            raise ConnectFailure("tls", f"no trusted connection: {error}") from error
+            raise ConnectFailure("tls", _why(error)) from error
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":

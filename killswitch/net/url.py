@@ -54,7 +54,7 @@ def checked(url: str | httpx.URL) -> httpx.URL:
 def _refusal(address: httpx.URL) -> str:
     """Say why ``address`` is refused, or nothing."""
     rules = (
-        (address.scheme in _PORTS, "is neither http nor https"),
+        (address.scheme in _PORTS, "begins neither with http:// nor with https://"),
         (address.host != "", "has no host"),
         (not address.userinfo, "carries a user name or a password"),
         (len(str(address)) <= _URL_CHARS, f"is longer than {_URL_CHARS} characters"),
@@ -76,9 +76,9 @@ def next_hop(at: httpx.URL, target: str) -> httpx.URL:
     try:
         hop = checked(at.join(target))
     except (httpx.InvalidURL, ValueError) as error:
-        raise FetchError("redirect", f"{at} redirects to an address nobody can read") from error
+        raise FetchError("redirect", "it redirects to an address nobody can read") from error
     if at.scheme == "https" and hop.scheme == "http":
-        raise FetchError("redirect", f"{at} redirects from https down to http")
+        raise FetchError("redirect", f"it redirects from https down to http ({hop.host})")
     return hop
 
 

@@ -146,6 +146,11 @@ class Story:
         """Return the newsrooms that reported it, in order of their first headline."""
         return self.heard
 
+    @property
+    def decided(self) -> tuple[StoryState, datetime | None]:
+        """Return where it stands and since which human decision."""
+        return self.state, self.muted_at
+
     def within(self, now: datetime, window: timedelta) -> list[Member]:
         """Return the members seen inside ``window`` before ``now``, aggregators left out."""
         return [m for m in self.members if not m.aggregator and now - m.at <= window]

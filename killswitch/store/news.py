@@ -67,6 +67,12 @@ def feed_rows(conn: Connection, names: Collection[str]) -> dict[str, Row[Any]]:
     return {row.name: row for row in found}
 
 
+def lock_feed(conn: Connection, name: str) -> str | None:
+    """Return a feed's address, and let nobody change its row before the transaction ends."""
+    statement = sa.select(feeds.c.url).where(feeds.c.name == name).with_for_update()
+    return conn.execute(statement).scalar()
+
+
 def ingest(
     conn: Connection,
     feed: str,
@@ -77,6 +83,9 @@ def ingest(
 ) -> int:
     """
     Store a feed's unknown items together with what the poll said of the feed.
+
+    Only an entry that was not there before makes the feed's newest one: some feeds date old
+    entries anew each time, some date none.
 
     Returns:
         How many items were new and are to be graded.
@@ -101,7 +110,18 @@ def ingest(
         ]
         conn.execute(sa.insert(items), rows)
     conn.execute(sa.update(feeds).where(feeds.c.name == feed).values(**values))
+    if fresh:
+        newest = _newest(fresh, now)
+        older = sa.or_(feeds.c.newest_item_at.is_(None), feeds.c.newest_item_at < newest)
+        statement = sa.update(feeds).where(feeds.c.name == feed, older)
+        conn.execute(statement.values(newest_item_at=newest))
     return sum(not item.silent for item in fresh)
+
+
+def _newest(fresh: Sequence[NewItem], now: datetime) -> datetime:
+    """Say when the newest entry came: by its date, but not ahead, or now where none has one."""
+    dated = [min(item.published, now) for item in fresh if item.published is not None]
+    return max(dated, default=now)
 
 
 def _unknown(conn: Connection, feed: str, new: Sequence[NewItem]) -> list[NewItem]:
@@ -200,6 +220,12 @@ def recent_stories(conn: Connection, *, since: datetime) -> list[Row[Any]]:
 def story(conn: Connection, story_id: str) -> Row[Any] | None:
     """Return one story."""
     return conn.execute(sa.select(stories).where(stories.c.id == story_id)).one_or_none()
+
+
+def stories_of(conn: Connection, ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Return stories by id."""
+    found = conn.execute(sa.select(stories).where(stories.c.id.in_(ids)))
+    return {row.id: row for row in found}
 
 
 def tripped_stories(conn: Connection, *, since: datetime) -> list[Row[Any]]:

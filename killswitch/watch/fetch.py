@@ -13,13 +13,15 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http.client import responses
 from typing import TYPE_CHECKING
 
 from killswitch.net import FetchError, Getter, Page
+from killswitch.queue.durations import format_duration
 from killswitch.watch.parse import FeedError, ParsedFeed, parse_feed
 
 if TYPE_CHECKING:
-    from killswitch.child import Child
+    from killswitch.watch.parse import Reader
 
 FETCH_S = 20.0
 """Seconds for the whole fetch of one feed, redirects included."""
@@ -35,6 +37,13 @@ _VALIDATOR_CHARS = 500
 _OK = frozenset({200, 203})
 _NOT_MODIFIED = 304
 _GONE = 410
+_SERVER_ERRORS = 500
+_MEANINGS = {
+    401: "it wants a login",
+    403: "it keeps us out",
+    404: "there is no feed at this address",
+    429: "it is asked too often",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ class Failed:
 
     Attributes:
         code: ``http_503`` and its like, or a code of ``FetchError`` or ``FeedError``.
-        message: One line for people, with the feed's address.
+        message: One line for people; whose feed it is stands beside it (``feeds``, PROBLEM).
         retry_after_s: Seconds that the server asked us to wait, at most an hour, or None.
     """
 
@@ -115,7 +124,7 @@ def poll(
     feed_url: str,
     validators: Validators,
     *,
-    child: Child,
+    child: Reader,
     now: datetime,
     deadline_s: float = FETCH_S,
 ) -> PollResult:
@@ -126,25 +135,34 @@ def poll(
         door: A session of the round, or the door itself.
         feed_url: Address of the feed.
         validators: From the last poll that was stored; empty ones read the feed anew.
-        child: The parser child.
+        child: Who parses: a child, or the children.
         now: Aware UTC instant of this poll.
         deadline_s: Seconds for the fetch; parsing has its own limit.
     """
     try:
         page = door.get(feed_url, headers=_conditions(validators), deadline_s=deadline_s)
     except FetchError as error:
-        return Failed(error.code, f"{feed_url}: {error}")
+        return Failed(error.code, str(error))
     if page.status == _NOT_MODIFIED and validators != Validators():
         return NotModified(page.permanent_url)
     if page.status == _GONE:
-        return Gone(f"{feed_url} is gone for good, says its server")
+        return Gone("the server says that this feed is gone for good; it is asked once a day")
     if page.status not in _OK:
-        return Failed(
-            f"http_{page.status}",
-            f"{feed_url} answers {page.status}",
-            retry_after_s(page.headers.get("retry-after"), now),
-        )
+        wait_s = retry_after_s(page.headers.get("retry-after"), now)
+        return Failed(f"http_{page.status}", _refusal(page.status, wait_s), wait_s)
     return _read(page, validators, child=child, now=now)
+
+
+def _refusal(status: int, wait_s: float | None) -> str:
+    """Say in words what a status means for a feed."""
+    meaning = _MEANINGS.get(status, "")
+    if status >= _SERVER_ERRORS:
+        meaning = "it has trouble of its own"
+    told = f"the server answers {status} {responses.get(status, '')}".rstrip()
+    told += f": {meaning}" if meaning else ", which is not the answer of a feed"
+    if wait_s is None:
+        return told
+    return f"{told}; it wants to be left alone for {format_duration(timedelta(seconds=wait_s))}"
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:
@@ -184,7 +202,7 @@ def _conditions(validators: Validators) -> dict[str, str]:
     return headers
 
 
-def _read(page: Page, old: Validators, *, child: Child, now: datetime) -> PollResult:
+def _read(page: Page, old: Validators, *, child: Reader, now: datetime) -> PollResult:
     body_hash = hashlib.sha256(page.body).hexdigest()
     fresh = Validators(
         etag=_sendable(page.headers.get("etag")),

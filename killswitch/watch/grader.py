@@ -4,6 +4,8 @@ Grade what was read: item -> signal -> story -> trip, one transaction a batch.
 Invariants:
     A story's cause is committed with the grades of the items that made it, or neither is.
     What is held in memory (the story book) is only a copy: after a failed commit it is read anew.
+    What a human settled meanwhile stands: a batch that did not know of it is graded again.
+    One grader works at a time: two, each with a book of its own, would lose an outlet's report.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from killswitch.news.grade import Detector
 from killswitch.news.item import Item, Signal
 from killswitch.news.policy import DetectPolicy
 from killswitch.news.story import Observation, Story, StoryBook, Verdict
+from killswitch.store import latch as latch_store
 from killswitch.store import news, notices
 from killswitch.store.engine import Store
 from killswitch.store.ids import new_id
@@ -73,6 +76,17 @@ class Grader:
         self._on_trip = on_trip
         self._lock = threading.Lock()
         self._book: StoryBook | None = None
+        self._retired = False
+
+    def take_over(self, before: Grader) -> None:
+        """
+        Grade in the place of ``before``, from what the store says.
+
+        Its batch in flight is waited for; after that it grades nothing more.
+        """
+        self._lock = before._lock
+        with self._lock:
+            before._retired = True
 
     def drain(self) -> int:
         """Grade all that waits; return how many items that was."""
@@ -85,16 +99,15 @@ class Grader:
         """Grade one batch in one transaction."""
         with self._lock:
             now = self._clock.now()
+            if self._retired:
+                return Graded()
             with self._store.read() as conn:
                 rows = news.ungraded(conn, limit=BATCH)
             if not rows:
                 return Graded()
-            try:
+            graded = self._grade(rows, now)
+            while graded is None:
                 graded = self._grade(rows, now)
-            except BaseException:
-                # The book has seen what the store has not: read it anew before the next batch.
-                self._book = None
-                raise
         if graded.tripped:
             self._on_trip()
         return graded
@@ -107,6 +120,8 @@ class Grader:
     def refresh_unconfirmed(self, now: datetime) -> None:
         """Lift the waits that are over; open those that the store knows of (after a start)."""
         with self._lock:
+            if self._retired:
+                return
             known = set(self._inhibits.refs(InhibitKind.UNCONFIRMED))
             for story in self._open_book(now).stories():
                 self._wait_for(story, now, known)
@@ -121,8 +136,21 @@ class Grader:
             reason = f"one outlet reports: {story.title}"
             self._inhibits.open(InhibitKind.UNCONFIRMED, reason, now=now, ref=story.id)
 
-    def _grade(self, rows: Sequence[Any], now: datetime) -> Graded:
-        book = self._open_book(now)
+    def _grade(self, rows: Sequence[Any], now: datetime) -> Graded | None:
+        """Grade a batch; None where a human settled one of its stories in the meantime."""
+        try:
+            return self._grade_by(self._open_book(now), rows, now)
+        except _Settled as settled:
+            _log.info("grade.again", story=settled.story)
+            self._book = None
+            return None
+        except BaseException:
+            # The book has seen what the store has not: read it anew before the next batch.
+            self._book = None
+            raise
+
+    def _grade_by(self, book: StoryBook, rows: Sequence[Any], now: datetime) -> Graded:
+        known = {story.id: story for story in book.stories()}
         grades: list[Mapping[str, Any]] = []
         changed: dict[str, Story] = {}
         verdicts: list[Observation] = []
@@ -137,7 +165,8 @@ class Grader:
         # Before the commit: nothing may slip out between the two.
         for seen in verdicts:
             self._wait_for(seen.story, now, set())
-        tripped = self._write(grades, changed, verdicts, now)
+        before = [known[story_id] for story_id in changed if story_id in known]
+        tripped = self._write(grades, changed, verdicts, before, now)
         passing("grade.after_commit")
         return Graded(len(rows), tripped)
 
@@ -146,10 +175,14 @@ class Grader:
         grades: Sequence[Mapping[str, Any]],
         changed: Mapping[str, Story],
         verdicts: Sequence[Observation],
+        before: Sequence[Story],
         now: datetime,
     ) -> tuple[str, ...]:
         tripped = []
         with self._store.write() as conn:
+            if before:
+                latch_store.lock(conn)  # who settles a story holds it too
+                _refuse_settled(conn, before)
             for seen in verdicts:
                 if seen.verdict in {Verdict.TRIP, Verdict.WORSENING, Verdict.EVIDENCE}:
                     tripped += self._trip(conn, seen, now)
@@ -215,10 +248,30 @@ class Grader:
         )
 
 
+class _Settled(Exception):
+    """A human settled a story while its headlines were graded by what was known before."""
+
+    def __init__(self, story: str) -> None:
+        super().__init__(story)
+        self.story = story
+
+
+def _refuse_settled(conn: Any, before: Sequence[Story]) -> None:
+    """
+    Compare stories as the batch knew them with the store, under the latch.
+
+    Raises:
+        _Settled: A human muted or dismissed one of them since.
+    """
+    stored = news.stories_of(conn, [story.id for story in before])
+    for story in before:
+        row = stored.get(story.id)
+        if row is not None and Story.from_json(row.body).decided != story.decided:
+            raise _Settled(story.id)
+
+
 def is_open(conn: Any, story_id: str) -> bool:
     """Say whether the story is an open cause of the pause."""
-    from killswitch.store import latch as latch_store  # noqa: PLC0415 - named like the rules
-
     causes = latch_store.read(conn).causes
     return any(c.kind is CauseKind.STORY and c.ref == story_id for c in causes)
 

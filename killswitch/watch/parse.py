@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from killswitch.child import Child, ChildFailed
 from killswitch.errors import TransientError
@@ -26,6 +26,16 @@ _AHEAD = timedelta(minutes=10)
 
 _OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 """No feed is older than the web."""
+
+
+class Reader(Protocol):
+    """Who reads feeds: a child, or the children by way of ``Parsers.of``."""
+
+    def call(
+        self, message: dict[str, Any], body: bytes = b"", *, timeout_s: float
+    ) -> dict[str, Any]:
+        """Ask one question; see ``Child.call``."""
+        ...
 
 
 class FeedError(TransientError):
@@ -96,7 +106,7 @@ def parser() -> Child:
 
 
 def parse_feed(
-    child: Child,
+    child: Reader,
     body: bytes,
     *,
     content_type: str | None,
@@ -108,7 +118,7 @@ def parse_feed(
     Read the bytes of a feed in ``child``.
 
     Args:
-        child: From ``parser()``; shared by all feeds.
+        child: From ``parser()``, or one feed's share of the children.
         body: Inflated bytes.
         content_type: Header of the answer.
         url: Where they came from.
@@ -123,13 +133,15 @@ def parse_feed(
     try:
         answer = child.call(message, body, timeout_s=timeout_s)
     except ChildFailed as error:
-        raise FeedError("parser", f"{url} could not be parsed: {error}") from error
+        raise FeedError("parser", f"it could not be parsed: {error}") from error
     if "error" in answer:
-        raise FeedError(str(answer["error"]), f"{url}: {answer.get('message')}")
+        raise FeedError(str(answer["error"]), str(answer.get("message")))
     try:
         return _feed(answer["feed"], now)
     except (KeyError, TypeError, ValueError) as error:
-        raise FeedError("parser", f"{url}: the parser answered out of form") from error
+        raise FeedError(
+            "parser", "it could not be parsed: the parser answered out of form"
+        ) from error
 
 
 def _feed(feed: dict[str, Any], now: datetime | None) -> ParsedFeed:

@@ -26,6 +26,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
+from xml.sax import SAXParseException
 
 import feedparser
 from feedparser.datetimes import rfc822
@@ -126,18 +127,34 @@ def read(body: bytes, content_type: str, url: str) -> dict[str, Any]:
         NoFeed: ``empty``, ``doctype``, ``html`` or ``no_feed``.
     """
     if not body.strip():
-        raise NoFeed("empty", "the answer is empty")
+        raise NoFeed("empty", "the server sent nothing")
     head = body[:_HEAD].replace(b"\0", b"")  # reads UTF-16 and UTF-32 as well
     if _defines_entities(head.lower()):
-        raise NoFeed("doctype", "the document defines entities of its own")
+        raise NoFeed(
+            "doctype",
+            "the document defines XML entities of its own, as bombs do; it was not parsed",
+        )
     # Without a content-location: a guid would be resolved too, and change when the feed moves.
     headers = {"content-type": _media_type(content_type, body)}
     result, problem = _parse(_shortened(body), headers)
     if not result.get("version"):
-        if _HTML.search(head):
-            raise NoFeed("html", "the answer is a web page, not a feed")
-        raise NoFeed("no_feed", "the answer is neither RSS nor Atom")
+        raise _no_feed(head)
     return _feed(result, problem, url)
+
+
+def _no_feed(head: bytes) -> NoFeed:
+    """Say what the bytes are instead."""
+    if _HTML.search(head):
+        return NoFeed(
+            "html",
+            "a web page, not a feed: a login or consent page, or the address of the site itself",
+        )
+    if head.lstrip().startswith(b"{"):
+        return NoFeed(
+            "no_feed",
+            "a JSON document, which is not read: look for the RSS or Atom feed of the site",
+        )
+    return NoFeed("no_feed", "the answer is neither RSS nor Atom")
 
 
 def plain(text: object, limit: int) -> str:
@@ -185,7 +202,14 @@ def _parse(body: bytes, headers: dict[str, str]) -> tuple[Any, str | None]:
         exception, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType
     ):
         return result, None
-    return result, f"{type(exception).__name__}: {plain(str(exception), 120)}"
+    return result, _ill_formed(exception)
+
+
+def _ill_formed(exception: Exception) -> str:
+    """Say in words what the strict parser stumbled over; what could be read was kept."""
+    if not isinstance(exception, SAXParseException):
+        return f"{type(exception).__name__}: {plain(str(exception), 120)}"
+    return f"not well-formed XML: {plain(exception.getMessage(), 80)}; what could be read was kept"
 
 
 def _feedparser(body: bytes, headers: dict[str, str]) -> Any:

@@ -3,7 +3,9 @@ Read the feeds: who is due, politely and many at once, each result stored in one
 
 Invariants:
     A feed's items and its validators are stored together, so no item is lost to a crash.
-    At most one request at a time goes to a host.
+    A round does not wait for the slowest: what is still under way ends by itself, and the others
+    are asked again at their time.
+    One watcher works at a time. What one brings of an address that a reload changed is dropped.
     A feed that can't be stored is as good as not read: its row does not change, and it is asked
     again after its interval, not at once.
 """
@@ -11,18 +13,17 @@ Invariants:
 from __future__ import annotations
 
 import random
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 
-from killswitch.child import Child
 from killswitch.clock import Clock
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
@@ -31,16 +32,19 @@ from killswitch.store import news
 from killswitch.store.engine import Store
 from killswitch.store.news import NewItem
 from killswitch.watch import fetch
-from killswitch.watch.fetch import Failed, Fresh, Gone, NotModified, UnchangedBody, Validators
+from killswitch.watch.fetch import Failed, Fresh, Gone, UnchangedBody, Validators
+from killswitch.watch.lines import Job, Lines, Polled
 from killswitch.watch.parse import ParsedFeed, RawItem
+from killswitch.watch.parsers import Parsers
 from killswitch.watch.rhythm import AHEAD, next_poll
 
 _log = structlog.get_logger(__name__)
 
 # Spreads polls so that feeds do not fall into step; nothing secret hangs on it.
 _JITTER = random.SystemRandom()
-# Polls at once; httpx stops gaining at about 50 for CPU, and the pool keeps 50 connections.
-WORKERS = 24
+# A round waits so long for its polls, a look so long (a resume has 30 s for looking and grading).
+ROUND_S = 5.0
+WAIT_LOOK_S = 25.0
 # A look skips feeds that were read so recently (design section 4).
 JUST_READ = timedelta(seconds=60)
 # A feed that its server calls gone is asked once a day, in case the server was wrong.
@@ -72,11 +76,21 @@ class WatchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round of polls came to."""
+    """
+    What one round of polls came to.
+
+    Attributes:
+        polled: Feeds that were asked and have ended.
+        failed: Those of them that could not be read.
+        new_items: Items that are to be graded.
+        under_way: Feeds that are still being asked, by this round or one before.
+        next_at: When the next feed is due.
+    """
 
     polled: int = 0
     failed: tuple[str, ...] = ()
     new_items: int = 0
+    under_way: tuple[str, ...] = ()
     next_at: datetime | None = None
 
 
@@ -89,20 +103,23 @@ class Watcher:
         *,
         clock: Clock,
         door: Door,
-        child: Child,
+        parsers: Parsers,
         feeds: Sequence[Feed],
         policy: WatchPolicy,
         on_new: Callable[[], None],
+        round_s: float = ROUND_S,
     ) -> None:
         """Watch ``feeds``; call ``on_new`` after each poll that stored something to grade."""
         self._store = store
         self._clock = clock
         self._door = door
-        self._child = child
+        self._parsers = parsers
         self._feeds = {feed.name: feed for feed in feeds}
         self._policy = policy
         self._on_new = on_new
-        self._one_round = threading.Lock()
+        self._round_s = round_s
+        self._lines = Lines()
+        self._retired = False
         # What was read but could not be stored, with the time before which it is not asked again.
         self._unstored: dict[str, datetime] = {}
 
@@ -110,6 +127,12 @@ class Watcher:
     def feeds(self) -> Iterable[Feed]:
         """The configured feeds, in their order."""
         return self._feeds.values()
+
+    def take_over(self, before: Watcher) -> None:
+        """Watch in the place of ``before``, which asks nobody any more; its requests end."""
+        self._lines = before._lines
+        with self._lines.choosing:
+            before._retired = True
 
     def start(self) -> None:
         """Give every feed its row."""
@@ -120,11 +143,16 @@ class Watcher:
         """Poll every feed that is due."""
         now = self._clock.now()
         return self._poll(
-            lambda row: row.next_poll_at is None or row.next_poll_at <= now or _is_ahead(row, now)
+            lambda row: row.next_poll_at is None or row.next_poll_at <= now or _is_ahead(row, now),
+            wait_s=self._round_s,
         )
 
     def look(self) -> Round:
-        """Poll every feed that was not read just now, due or not, but for those in back-off."""
+        """
+        Poll every feed that was not read just now, due or not, but for those in back-off.
+
+        What does not end in time counts as failed.
+        """
         now = self._clock.now()
 
         def wanted(row: Any) -> bool:
@@ -132,25 +160,48 @@ class Watcher:
             backing_off = row.backoff_until is not None and row.backoff_until > now
             return _is_ahead(row, now) or (not just_read and not backing_off)
 
-        return self._poll(wanted)
+        came = self._poll(wanted, wait_s=WAIT_LOOK_S)
+        return replace(came, failed=(*came.failed, *came.under_way))
 
-    def _poll(self, wanted: Callable[[Any], bool]) -> Round:
-        with self._one_round:
+    def _poll(self, wanted: Callable[[Any], bool], *, wait_s: float) -> Round:
+        asked = self._send_out(wanted)
+        wait(asked, timeout=wait_s)
+        ended = [one.result() for one in asked if one.done()]
+        under_way = self._lines.under_way()
+        with self._store.read() as conn:
+            rows = news.feed_rows(conn, self._feeds)
+        later = [self._next_at(row) for row in rows.values() if row.name not in under_way]
+        return Round(
+            polled=len(ended),
+            failed=tuple(one.feed for one in ended if not one.ok),
+            new_items=sum(one.new for one in ended),
+            under_way=tuple(name for name in self._feeds if name in under_way),
+            next_at=min((at for at in later if at is not None), default=None),
+        )
+
+    def _send_out(self, wanted: Callable[[Any], bool]) -> list[Future[Polled]]:
+        """Ask what is wanted and not being asked already; return all polls to wait for."""
+        with self._lines.choosing:
+            if self._retired:
+                return []
+            under_way = self._lines.under_way()
             with self._store.read() as conn:
                 rows = news.feed_rows(conn, self._feeds)
             now = self._clock.now()
             due = [row for row in rows.values() if wanted(row) and self._may_ask(row.name, now)]
-            results = self._poll_hosts(due) if due else []
-            failed = tuple(name for name, ok, _ in results if not ok)
-            with self._store.read() as conn:
-                rows = news.feed_rows(conn, self._feeds)
-            later = [at for row in rows.values() if (at := self._next_at(row)) is not None]
-        return Round(
-            polled=len(results),
-            failed=failed,
-            new_items=sum(new for *_, new in results),
-            next_at=min(later, default=None),
-        )
+            sent = self._send([row for row in due if row.name not in under_way])
+        return sent + [under_way[row.name] for row in due if row.name in under_way]
+
+    def _send(self, due: Sequence[Any]) -> list[Future[Polled]]:
+        by_host: dict[str, list[Any]] = defaultdict(list)
+        for row in sorted(due, key=lambda row: row.failures):
+            by_host[urlsplit(self._feeds[row.name].url).netloc].append(row)
+        sent: list[Future[Polled]] = []
+        for host, rows in by_host.items():
+            slow = any(row.failures or self._parsers.is_slow(row.name) for row in rows)
+            jobs = [Job(row.name, self._door, partial(self._one, row)) for row in rows]
+            sent += self._lines.send(host, jobs, slow=slow)
+        return sent
 
     def _may_ask(self, name: str, now: datetime) -> bool:
         return name not in self._unstored or self._unstored[name] <= now
@@ -159,44 +210,48 @@ class Watcher:
         known = [at for at in (row.next_poll_at, self._unstored.get(row.name)) if at is not None]
         return max(known, default=None)
 
-    def _poll_hosts(self, due: Sequence[Any]) -> list[tuple[str, bool, int]]:
-        by_host: dict[str, list[Any]] = defaultdict(list)
-        for row in due:
-            by_host[urlsplit(self._feeds[row.name].url).netloc].append(row)
-        with (
-            self._door.session() as session,
-            ThreadPoolExecutor(min(WORKERS, len(by_host)), "poll") as pool,
-        ):
-            lines = pool.map(
-                lambda rows: [self._one(session, row) for row in rows], by_host.values()
-            )
-            return [result for line in lines for result in line]
-
-    def _one(self, session: Session, row: Any) -> tuple[str, bool, int]:
+    def _one(self, row: Any, session: Session) -> Polled:
         feed = self._feeds[row.name]
+        if self._retired:  # sent, but not begun when another configuration came
+            return Polled(feed.name, ok=False, new=0)
         validators = Validators(row.etag, row.last_modified, row.body_hash)
-        result = fetch.poll(session, feed.url, validators, child=self._child, now=self._clock.now())
+        result = fetch.poll(
+            session,
+            feed.url,
+            validators,
+            child=self._parsers.of(feed.name),
+            now=self._clock.now(),
+        )
         passing("ingest.after_fetch")
         now = self._clock.now()
         items = self._new_items(row, result.feed, now) if isinstance(result, Fresh) else []
         values = self._values(feed, row, result, now, items)
         try:
-            with self._store.write() as conn:
-                new = news.ingest(conn, feed.name, items, values=values, now=now)
-                news.mark_graded(conn, feed.name)
-                passing("ingest.before_commit")
-            passing("ingest.after_commit")
+            new = self._store_poll(feed, items, values, now)
         except TransientError as error:
             _log.warning("feed.not_stored", feed=feed.name, problem=error.message)
             self._unstored[feed.name] = now + feed.interval
-            return feed.name, False, 0
+            return Polled(feed.name, ok=False, new=0)
         self._unstored.pop(feed.name, None)
         ok = not isinstance(result, Failed | Gone)
         if not ok:
             _log.warning("feed.failed", feed=feed.name, problem=values["problem"])
         if new:
             self._on_new()
-        return feed.name, ok, new
+        return Polled(feed.name, ok=ok, new=new)
+
+    def _store_poll(
+        self, feed: Feed, items: Sequence[NewItem], values: Mapping[str, Any], now: datetime
+    ) -> int:
+        """Store what a poll brought, unless the feed has another address by now."""
+        with self._store.write() as conn:
+            if news.lock_feed(conn, feed.name) != feed.url:
+                return 0
+            new = news.ingest(conn, feed.name, items, values=values, now=now)
+            news.mark_graded(conn, feed.name)
+            passing("ingest.before_commit")
+        passing("ingest.after_commit")
+        return new
 
     def _new_items(self, row: Any, parsed: ParsedFeed, now: datetime) -> list[NewItem]:
         feed = self._feeds[row.name]
@@ -233,7 +288,8 @@ class Watcher:
         values |= {
             "last_good_at": now,
             "failures": 0,
-            "problem": None,
+            # Of the same bytes the same is wrong; what a failed poll said is over.
+            "problem": None if row.failures else row.problem,
             "backoff_until": None,
             "ttl_s": ttl_s,
             "next_poll_at": next_poll(
@@ -251,9 +307,9 @@ class Watcher:
                 "body_hash": result.validators.body_hash,
             }
         if isinstance(result, Fresh):
-            values |= {"problem": result.feed.problem} | _newest(row, items, now)
-        if isinstance(result, NotModified):
-            values |= {"problem": row.problem}
+            values["problem"] = result.feed.problem
+            if not items:  # it shows nothing, whatever it showed before
+                values["newest_item_at"] = None
         return values
 
     def _failure(
@@ -285,13 +341,3 @@ class Watcher:
 def _is_ahead(row: Any, now: datetime) -> bool:
     """Say whether the last poll was stamped by a clock that has been stepped back since."""
     return row.last_poll_at is not None and row.last_poll_at > now + AHEAD
-
-
-def _newest(row: Any, items: Sequence[NewItem], now: datetime) -> dict[str, Any]:
-    """Say when the feed's newest entry came: its own date, or now for an undated new one."""
-    dated = [min(item.published, now) for item in items if item.published is not None]
-    if not dated and items and row.newest_item_at is None:
-        # A feed without any dates: its rhythm is known from when its entries were first seen.
-        dated = [now]
-    known = [row.newest_item_at] if row.newest_item_at is not None else []
-    return {"newest_item_at": max([*dated, *known], default=None)}

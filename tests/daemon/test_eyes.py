@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -220,6 +221,26 @@ def test_a_bad_first_round_after_a_gap_is_blindness_at_once(look):
     look.eyes.first_round.set()
     look.judge()
     assert look.blind()
+
+
+def test_a_first_round_that_ends_in_the_middle_of_a_judgement_is_not_blindness(look, monkeypatch):
+    started_after(look, 2 * HOUR)
+    read, ended = look.store.read, []
+
+    @contextmanager
+    def reading():
+        with read() as conn:
+            yield conn
+        if not ended:
+            ended.append(True)
+            look.read(*NAMES)
+            look.eyes.first_round.set()
+
+    monkeypatch.setattr(look.store, "read", reading)
+    assert not look.judge(seconds=1).ok
+    assert ended
+    assert look.judge(seconds=1).ok
+    assert not look.blind()
 
 
 def test_a_first_round_that_never_ends_is_judged_after_five_minutes(look):

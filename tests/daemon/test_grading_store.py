@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
 from killswitch.clock import FakeClock
+from killswitch.desk import closing
 from killswitch.errors import StoreBusyError
 from killswitch.latch import InhibitKind, Inhibits
 from killswitch.news.grade import Detector
@@ -75,6 +77,27 @@ class Newsroom:
                 (cause.kind.value, cause.reason, len(cause.evidence))
                 for cause in latch_store.read(conn).causes
             ]
+
+    def settle(self, *, dismissed):
+        """Close the pause as a human does: the stories behind it are muted."""
+        now = self.clock.now()
+        with self.store.write() as conn:
+            latch = latch_store.lock(conn)
+            closing.mute_stories(
+                SimpleNamespace(detect=self.policy),
+                conn,
+                latch.causes,
+                dismissed=dismissed,
+                now=now,
+            )
+            ids = [cause.id for cause in latch.causes]
+            latch_store.close_causes(conn, latch, ids, by="p1", reason="seen", now=now)
+
+    def stories(self):
+        """Tell what is stored of every story: its state, and the outlets it was heard from."""
+        with self.store.read() as conn:
+            rows = news.recent_stories(conn, since=self.clock.now() - MINUTE)
+        return [(row.state, row.body["state"], row.body["heard"]) for row in rows]
 
     def ungraded(self):
         with self.store.read() as conn:
@@ -249,3 +272,41 @@ def test_a_story_that_tripped_does_not_trip_again_after_a_restart(room):
     room.grader = room.new_grader()
     room.hear("Planet", SECOND_)
     assert len(room.causes()) == 1
+
+
+@pytest.mark.parametrize(("dismissed", "state"), [(False, "muted"), (True, "dismissed")])
+def test_what_a_human_settles_while_a_batch_is_graded_stays_settled(
+    store, monkeypatch, dismissed, state
+):
+    room = Newsroom(store)
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    write, human = room.grader._write, [room.settle]
+
+    def settled_first(*batch):
+        if human:
+            human.pop()(dismissed=dismissed)
+        return write(*batch)
+
+    monkeypatch.setattr(room.grader, "_write", settled_first)
+    room.hear("Planet", SECOND_)
+    assert room.stories() == [(state, state, ["Courier", "Herald", "Planet"])]
+    assert (room.causes(), room.ungraded()) == ([], 0)
+    room.hear("Planet", "Police name the Springfield knife attack victims")
+    assert room.causes() == []
+
+
+def test_a_worsening_in_the_batch_that_a_human_overtook_pauses_again(room, monkeypatch):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    write, human = room.grader._write, [room.settle]
+
+    def settled_first(*batch):
+        if human:
+            human.pop()(dismissed=True)
+        return write(*batch)
+
+    monkeypatch.setattr(room.grader, "_write", settled_first)
+    room.hear("Planet", WORSE)
+    assert [kind for kind, *_ in room.causes()] == ["story"]
+    assert room.stories() == [("tripped", "tripped", ["Courier", "Herald", "Planet"])]

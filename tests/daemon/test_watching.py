@@ -4,90 +4,30 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from email.utils import format_datetime
 from ipaddress import ip_network
 
 import pytest
-import sqlalchemy as sa
 
 from killswitch.clock import FakeClock
 from killswitch.net import Door, NetPolicy
-from killswitch.store import news
 from killswitch.store.engine import StoreFailedError
-from killswitch.watch.parse import parser
-from killswitch.watch.watcher import GONE_WAIT, Feed, Watcher, WatchPolicy
-from tests.edge.raw_server import RawServer, reply
+from killswitch.watch.parsers import Parsers
+from killswitch.watch.watcher import GONE_WAIT, Watcher
+from tests.daemon.site import INTERVAL, LONG, POLICY, Site, a_feed
+from tests.edge.raw_server import reply
 from tests.store.made import HOUR, MINUTE, NOW, SECOND
-
-POLICY = WatchPolicy(fresh=5 * MINUTE, max_item_age=12 * HOUR)
-INTERVAL = 2 * MINUTE
 
 
 @pytest.fixture(scope="module")
-def child():
-    made = parser()
+def parsers():
+    made = Parsers()
     yield made
     made.close()
 
 
-def a_feed(*items, ttl=None):
-    """Write an RSS feed of (title, published) pairs."""
-    parts = [
-        f"<item><guid>{title}</guid><title>{title}</title><link>https://n.example/</link>"
-        + (f"<pubDate>{format_datetime(at)}</pubDate>" if at else "")
-        + "</item>"
-        for title, at in items
-    ]
-    head = f"<ttl>{ttl}</ttl>" if ttl else ""
-    body = f'<rss version="2.0"><channel><title>N</title>{head}{"".join(parts)}</channel></rss>'
-    return body.encode()
-
-
-class Site:
-    """A server of feeds that say what the test wants, and a watcher of them."""
-
-    def __init__(self, store, child, names=("a",)):
-        self.store, self.clock = store, FakeClock()
-        self.says = dict.fromkeys(names, reply(200, a_feed(("old", NOW))))
-        self.woken = 0
-        self.server = RawServer(self.answer)
-        door = Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test")
-        self.server.__enter__()
-        feeds = [
-            Feed(name, f"{self.server.url}{name}", name, "", "news", False, INTERVAL, "en")
-            for name in names
-        ]
-        self.watcher = Watcher(
-            store, clock=self.clock, door=door, child=child, feeds=feeds, policy=POLICY,
-            on_new=self.wake,
-        )  # fmt: skip
-        self.watcher.start()
-
-    def wake(self):
-        self.woken += 1
-
-    def answer(self, request):
-        path = request.split(b" ")[1].decode().strip("/")
-        said = self.says[path]
-        return said(request) if callable(said) else said
-
-    def round(self, **after):
-        self.clock.move(timedelta(**after))
-        return self.watcher.round()
-
-    def row(self, name="a"):
-        with self.store.read() as conn:
-            return news.feed_rows(conn, [name])[name]
-
-    def items(self):
-        with self.store.read() as conn:
-            rows = conn.execute(sa.text("SELECT title, silent FROM items ORDER BY title"))
-            return {row.title: bool(row.silent) for row in rows}
-
-
 @pytest.fixture
-def site(sqlite_store, child):
-    made = Site(sqlite_store, child)
+def site(sqlite_store, parsers):
+    made = Site(sqlite_store, parsers)
     yield made
     made.server.__exit__()
 
@@ -215,9 +155,9 @@ def test_a_feed_that_can_not_be_stored_is_not_read_and_not_asked_again_at_once(s
     assert site.round(minutes=2).new_items == 1
 
 
-def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, child):
+def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, parsers):
     names = [f"f{n}" for n in range(6)]
-    site = Site(sqlite_store, child, names)
+    site = Site(sqlite_store, parsers, names)
     open_now, most, never = [0], [0], threading.Event()
 
     def answer(request):
@@ -233,13 +173,13 @@ def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, child):
     site.server.__exit__()
 
 
-def test_polls_at_once_are_stored_on_a_server_too(postgres_store, child):
-    sites = [Site(postgres_store, child, (f"g{n}",)) for n in range(4)]
+def test_polls_at_once_are_stored_on_a_server_too(postgres_store, parsers):
+    sites = [Site(postgres_store, parsers, (f"g{n}",)) for n in range(4)]
     feeds = [next(iter(site.watcher.feeds)) for site in sites]
     watcher = Watcher(
-        postgres_store, clock=FakeClock(), child=child, feeds=feeds, policy=POLICY,
+        postgres_store, clock=FakeClock(), parsers=parsers, feeds=feeds, policy=POLICY,
         door=Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test"),
-        on_new=lambda: None,
+        on_new=lambda: None, round_s=LONG,
     )  # fmt: skip
     came = watcher.round()
     assert (came.polled, came.failed, came.new_items) == (4, (), 4)

@@ -100,7 +100,7 @@ class Daemon:
         self._alarm = Alarm()
         self._parser = parser()
         self._pending: dict[str, PendingPause] = {}
-        self._grader_beat_s = clock.boot_s()
+        self._grader_beat_s = clock.monotonic_s()
         self._lock: StoreLock | None = None
         self._incarnation = 0
         self.desk = Desk(lambda: self.parts.context)
@@ -285,6 +285,7 @@ class Daemon:
             judge_sight=lambda: self.parts.eyes.judge(),
             refresh_unconfirmed=lambda now: self.parts.grader.refresh_unconfirmed(now),
             keep_lock=self._keep_lock,
+            on_suspend=self._look_anew,
         )
         self._sweep = Sweep(
             lambda: self.parts.context,
@@ -343,8 +344,8 @@ class Daemon:
 
     def _grade_step(self) -> float:
         while self.parts.grader.batch().items:
-            self._grader_beat_s = self.clock.boot_s()
-        self._grader_beat_s = self.clock.boot_s()
+            self._grader_beat_s = self.clock.monotonic_s()
+        self._grader_beat_s = self.clock.monotonic_s()
         return 5.0
 
     def _sweep_step(self) -> float:
@@ -419,6 +420,11 @@ class Daemon:
         self.clock.wait(done, LOOK_S)
         sight = self.parts.eyes.judge()
         return Looked(feeds=len(self.parts.settings.feeds), failed=tuple(failed), sight=sight)
+
+    def _look_anew(self) -> None:
+        """Read all feeds before anything leaves: the machine was asleep."""
+        self.parts.eyes.look_anew()
+        self.wake("watch")
 
     def _store_failed(self, error: TransientError) -> None:
         self.guard.store_failed(error)

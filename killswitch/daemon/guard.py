@@ -8,12 +8,13 @@ itself, the store is probed, an open pause is sealed as soon as nothing is on th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from killswitch.clock import Clock
+from killswitch.daemon.reaper import take_back_claims
+from killswitch.daemon.ticks import STEP, Ticks, read
 from killswitch.desk import pausing
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
@@ -28,10 +29,6 @@ from killswitch.trip import trip
 
 _log = structlog.get_logger(__name__)
 
-# A wall clock that moves otherwise than the boot clock by more than this was stepped.
-STEP = timedelta(seconds=2)
-# After a step nothing leaves for so long, and a second step within it is a cause.
-SETTLE_S = 60.0
 # The inhibit ``store`` becomes a cause after this; so does a detector without a beat.
 STORE_TOLERANCE = timedelta(seconds=60)
 DETECTOR_TOLERANCE_S = 60.0
@@ -39,35 +36,6 @@ DETECTOR_TOLERANCE_S = 60.0
 NOTIFY_TOLERANCE = timedelta(minutes=15)
 # How often the high-water mark is written; it is also the probe that the store can be written.
 PROBE_EVERY_S = 10.0
-
-
-@dataclass(slots=True)
-class ClockGuard:
-    """Compares the wall clock with the boot clock from tick to tick."""
-
-    wall: datetime
-    boot_s: float
-    settles_s: float = float("-inf")
-
-    def tick(self, now: datetime, boot_s: float) -> tuple[bool, bool]:
-        """Say whether the wall clock was stepped since the last tick, and whether once more."""
-        moved = now - self.wall
-        passed = timedelta(seconds=boot_s - self.boot_s)
-        stepped = abs(moved - passed) > STEP
-        again = stepped and boot_s < self.settles_s
-        if stepped:
-            self.settles_s = boot_s + SETTLE_S
-        self.wall, self.boot_s = now, boot_s
-        return stepped, again
-
-    def agrees(self, now: datetime, boot_s: float) -> bool:
-        """Say whether a reading between two ticks fits the last one; changes nothing."""
-        passed = timedelta(seconds=boot_s - self.boot_s)
-        return abs((now - self.wall) - passed) <= STEP and not self.settling(boot_s)
-
-    def settling(self, boot_s: float) -> bool:
-        """Say whether the last step is less than a minute ago."""
-        return boot_s < self.settles_s
 
 
 class Guard:
@@ -83,6 +51,7 @@ class Guard:
         judge_sight: Callable[[], object],
         refresh_unconfirmed: Callable[[datetime], None],
         keep_lock: Callable[[], None],
+        on_suspend: Callable[[], object],
     ) -> None:
         """Guard the queue of ``context``."""
         self._context = context
@@ -92,7 +61,9 @@ class Guard:
         self._judge_sight = judge_sight
         self._refresh_unconfirmed = refresh_unconfirmed
         self._keep_lock = keep_lock
-        self._ticks = ClockGuard(clock.now(), clock.boot_s())
+        self._on_suspend = on_suspend
+        self._ticks = Ticks(read(clock))
+        self._slept = False
         self._probed_s = float("-inf")
         self._store_failed_s: float | None = None
 
@@ -101,6 +72,7 @@ class Guard:
         ctx = self._context()
         now = self._clock.now()
         self._tick(ctx, now)
+        self._take_back_claims(ctx)
         self._write_pending(ctx)
         self._flags(ctx, now)
         self._probe(ctx, now)
@@ -124,7 +96,7 @@ class Guard:
         A step is seen by the guard's tick only up to a second later: until then the gate must not
         send what is due tomorrow, nor the sweep skip what expires next year.
         """
-        return self._ticks.agrees(now, self._clock.boot_s())
+        return self._ticks.agrees(read(self._clock, wall=now))
 
     def standing(self) -> Mapping[CauseKind, str]:
         """Tell which causes still stand, in words."""
@@ -133,7 +105,7 @@ class Guard:
         sight = ctx.hooks.sight()
         if not sight.ok:
             found[CauseKind.BLIND] = f"the news can't be seen: {sight.why}"
-        if self._clock.boot_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S:
+        if self._detector_is_dead():
             found[CauseKind.DETECTOR] = "the detector does not grade"
         if self._ticks.settling(self._clock.boot_s()):
             found[CauseKind.CLOCK] = "the clock was stepped less than a minute ago"
@@ -144,15 +116,31 @@ class Guard:
     # -- clock -----------------------------------------------------------------------------------
 
     def _tick(self, ctx: Context, now: datetime) -> None:
-        stepped, again = self._ticks.tick(now, self._clock.boot_s())
-        if stepped:
+        tick = self._ticks.look(read(self._clock, wall=now))
+        if tick.slept:
+            _log.warning("clock.slept", now=now.isoformat())
+            self._on_suspend()
+            self._slept = True
+        if tick.step is not None:
             _log.warning("clock.stepped", now=now.isoformat())
             ctx.inhibits.open(InhibitKind.CLOCK, "the wall clock was stepped", now=now)
             ctx.hooks.wake()
-        elif not self._ticks.settling(self._clock.boot_s()):
+        # Only now: until the inhibits stand, the gate does not trust the new time.
+        self._ticks.accept(tick)
+        if not self._ticks.settling(self._clock.boot_s()):
             ctx.inhibits.lift(InhibitKind.CLOCK)
-        if again:
+        if tick.again:
             self._trip(ctx, CauseKind.CLOCK, "steps", "the wall clock was stepped twice", now)
+
+    def _take_back_claims(self, ctx: Context) -> None:
+        """After a suspend: a claim of before is nobody's, however much of its lease is left."""
+        if not self._slept:
+            return
+        try:
+            take_back_claims(ctx.store, why="the machine was asleep", clock=self._clock)
+            self._slept = False
+        except TransientError as error:
+            self.store_failed(error)
 
     def check_high_water(self, conn: Connection, now: datetime) -> None:
         """At start: open ``clock`` where the wall clock lies before what the store has seen."""
@@ -218,8 +206,12 @@ class Guard:
 
     # -- detector, people ------------------------------------------------------------------------
 
+    def _detector_is_dead(self) -> bool:
+        # On the monotonic clock: a detector that was asleep with the machine is not dead.
+        return self._clock.monotonic_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S
+
     def _detector(self, ctx: Context, now: datetime) -> None:
-        if self._clock.boot_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S:
+        if self._detector_is_dead():
             reason = "the detector has not graded for a minute"
             self._trip(ctx, CauseKind.DETECTOR, "beat", reason, now)
 

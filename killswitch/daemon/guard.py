@@ -14,14 +14,15 @@ import structlog
 
 from killswitch.clock import Clock
 from killswitch.daemon.reaper import take_back_claims
-from killswitch.daemon.ticks import STEP, Ticks, read
+from killswitch.daemon.ticks import STEP, Tick, Ticks, read
 from killswitch.desk import pausing
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import belongs_to_closed, flag_causes_of
 from killswitch.latch import CauseKind, InhibitKind
-from killswitch.store import facts, notices
+from killswitch.queue.durations import format_duration
+from killswitch.store import facts, notices, stepped
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
@@ -34,6 +35,7 @@ STORE_TOLERANCE = timedelta(seconds=60)
 DETECTOR_TOLERANCE_S = 60.0
 # No notice accepted by any address for so long: nobody knows of the pause.
 NOTIFY_TOLERANCE = timedelta(minutes=15)
+TWICE = "the wall clock was stepped twice"
 # How often the high-water mark is written; it is also the probe that the store can be written.
 PROBE_EVERY_S = 10.0
 
@@ -63,7 +65,10 @@ class Guard:
         self._keep_lock = keep_lock
         self._on_suspend = on_suspend
         self._ticks = Ticks(read(clock))
+        # What ticks found and the store has not taken yet.
         self._slept = False
+        self._steps: list[Tick] = []
+        self._stepped_back = False
         self._probed_s = float("-inf")
         self._store_failed_s: float | None = None
 
@@ -72,7 +77,7 @@ class Guard:
         ctx = self._context()
         now = self._clock.now()
         self._tick(ctx, now)
-        self._take_back_claims(ctx)
+        self._carry_over(ctx)
         self._write_pending(ctx)
         self._flags(ctx, now)
         self._probe(ctx, now)
@@ -121,36 +126,53 @@ class Guard:
             _log.warning("clock.slept", now=now.isoformat())
             self._on_suspend()
             self._slept = True
-        if tick.step is not None:
-            _log.warning("clock.stepped", now=now.isoformat())
+        if tick.stepped:
+            _log.warning("clock.stepped", by_s=tick.step.total_seconds(), now=now.isoformat())
             ctx.inhibits.open(InhibitKind.CLOCK, "the wall clock was stepped", now=now)
+            self._steps.append(tick)
             ctx.hooks.wake()
         # Only now: until the inhibits stand, the gate does not trust the new time.
         self._ticks.accept(tick)
-        if not self._ticks.settling(self._clock.boot_s()):
+        if not self._steps and not self._ticks.settling(self._clock.boot_s()):
             ctx.inhibits.lift(InhibitKind.CLOCK)
-        if tick.again:
-            self._trip(ctx, CauseKind.CLOCK, "steps", "the wall clock was stepped twice", now)
 
-    def _take_back_claims(self, ctx: Context) -> None:
-        """After a suspend: a claim of before is nobody's, however much of its lease is left."""
-        if not self._slept:
-            return
+    def _carry_over(self, ctx: Context) -> None:
+        """Write down what a tick found; until the store takes it the inhibits stay."""
         try:
-            take_back_claims(ctx.store, why="the machine was asleep", clock=self._clock)
-            self._slept = False
+            if self._slept:
+                take_back_claims(ctx.store, why="the machine was asleep", clock=self._clock)
+                self._slept = False
+            if self._steps:
+                self._write_steps(ctx)
         except TransientError as error:
             self.store_failed(error)
+
+    def _write_steps(self, ctx: Context) -> None:
+        with ctx.store.write() as conn:
+            # Latch row first, and the time after it: who writes beside us has read the new clock.
+            latch_store.lock(conn)
+            now = self._clock.now()
+            for tick in self._steps:
+                _carry_step(conn, tick, now)
+        if any(tick.again for tick in self._steps):
+            _log.warning("pause.opened", kind=CauseKind.CLOCK.value, reason=TWICE)
+        self._stepped_back |= any(tick.back for tick in self._steps)
+        self._steps.clear()
+        ctx.hooks.forget_stories()
+        ctx.hooks.wake()
 
     def check_high_water(self, conn: Connection, now: datetime) -> None:
         """At start: open ``clock`` where the wall clock lies before what the store has seen."""
         mark = facts.get_time(conn, "high_water")
-        if mark is not None and now < mark - STEP:
-            reason = (
-                f"the clock says {now:%Y-%m-%d %H:%M:%S}Z, but the store was written at "
-                f"{mark:%Y-%m-%d %H:%M:%S}Z"
-            )
-            trip(conn, NewCause(CauseKind.CLOCK, "high_water", reason), now=now)
+        if mark is None or now >= mark - STEP:
+            return
+        latch_store.lock(conn)
+        stepped.carry_over(conn, by=now - mark, now=now)
+        reason = (
+            f"the clock says {now:%Y-%m-%d %H:%M:%S}Z, but the store was written at "
+            f"{mark:%Y-%m-%d %H:%M:%S}Z"
+        )
+        trip(conn, NewCause(CauseKind.CLOCK, "high_water", reason), now=now)
 
     # -- pauses from outside ---------------------------------------------------------------------
 
@@ -184,13 +206,18 @@ class Guard:
         try:
             self._keep_lock()
             with ctx.store.write() as conn:
-                mark = facts.get_time(conn, "high_water")
+                mark = None if self._accepts_step_back() else facts.get_time(conn, "high_water")
                 facts.put_time(conn, "high_water", max(now, mark) if mark else now)
         except TransientError as error:
             self._store_fails(ctx, error, now)
             return
+        self._stepped_back &= not self._accepts_step_back()
         self._probed_s = self._clock.boot_s()
         self._store_recovered(ctx, now)
+
+    def _accepts_step_back(self) -> bool:
+        """Say whether the mark goes back too: people know of the step, and it has settled."""
+        return self._stepped_back and not self._ticks.settling(self._clock.boot_s())
 
     def _store_fails(self, ctx: Context, error: TransientError, now: datetime) -> None:
         ctx.inhibits.open(InhibitKind.STORE, error.message, now=now)
@@ -246,3 +273,18 @@ class Guard:
         if done.new:
             _log.warning("pause.opened", kind=kind.value, reason=reason)
             ctx.hooks.wake()
+
+
+def _carry_step(conn: Connection, tick: Tick, now: datetime) -> None:
+    """Carry over what waits, tell people, and pause at the second step within a minute."""
+    stepped.carry_over(conn, by=tick.step, now=now)
+    reason = (
+        f"the clock was stepped {'back' if tick.back else 'forward'} by "
+        f"{format_duration(abs(tick.step))}: nothing leaves for 60 s, then posts are judged afresh"
+    )
+    ref = f"clock:{tick.reading.wall:%Y%m%dT%H%M%S}"
+    notices.add_notice(
+        conn, kind="daemon_fault", ref=ref, facts={"reason": reason}, escalates=False, now=now
+    )
+    if tick.again:
+        trip(conn, NewCause(CauseKind.CLOCK, "steps", TWICE), now=now)

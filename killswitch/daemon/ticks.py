@@ -20,6 +20,7 @@ STEP = timedelta(seconds=2)
 SETTLE_S = 60.0
 # A boot clock that moves further than the monotonic clock by more than this counted a sleep.
 ASLEEP_S = 5.0
+NONE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,25 @@ class Tick:
 
     Attributes:
         reading: The clocks.
-        step: How far the wall clock was stepped, back below zero; None where it was not.
+        step: How far the wall clock was stepped, back below zero; zero where it was not.
         again: The last step was less than a minute before.
         slept: The machine was asleep.
     """
 
     reading: Reading
-    step: timedelta | None
+    step: timedelta
     again: bool
     slept: bool
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the wall clock was stepped."""
+        return self.step != NONE
+
+    @property
+    def back(self) -> bool:
+        """Whether the wall clock was stepped back."""
+        return self.step < NONE
 
 
 class Ticks:
@@ -72,20 +83,20 @@ class Ticks:
     def look(self, reading: Reading) -> Tick:
         """Compare a reading with the last tick; ``accept`` makes it the last one."""
         moved, passed, asleep_s = reading - self._last
-        step = moved - passed if abs(moved - passed) > STEP else None
-        again = step is not None and self.settling(reading.boot_s)
+        step = moved - passed if abs(moved - passed) > STEP else NONE
+        again = step != NONE and self.settling(reading.boot_s)
         return Tick(reading, step, again, asleep_s > ASLEEP_S)
 
     def accept(self, tick: Tick) -> None:
         """Go on from a tick that was acted on."""
-        if tick.step is not None:
+        if tick.stepped:
             self._settles_s = tick.reading.boot_s + SETTLE_S
         self._last = tick.reading
 
     def agrees(self, reading: Reading) -> bool:
         """Say whether a reading between two ticks may be acted on."""
         tick = self.look(reading)
-        return tick.step is None and not tick.slept and not self.settling(reading.boot_s)
+        return not tick.stepped and not tick.slept and not self.settling(reading.boot_s)
 
     def settling(self, boot_s: float) -> bool:
         """Say whether the last step is less than a minute ago."""

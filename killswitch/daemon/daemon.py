@@ -286,6 +286,7 @@ class Daemon:
             refresh_unconfirmed=lambda now: self.parts.grader.refresh_unconfirmed(now),
             keep_lock=self._keep_lock,
             on_suspend=self._look_anew,
+            carry_stories=lambda by, now: self.parts.grader.carry_over(by, now),
         )
         self._sweep = Sweep(
             lambda: self.parts.context,

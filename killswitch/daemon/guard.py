@@ -54,6 +54,7 @@ class Guard:
         refresh_unconfirmed: Callable[[datetime], None],
         keep_lock: Callable[[], None],
         on_suspend: Callable[[], object],
+        carry_stories: Callable[[timedelta, datetime], object],
     ) -> None:
         """Guard the queue of ``context``."""
         self._context = context
@@ -64,6 +65,7 @@ class Guard:
         self._refresh_unconfirmed = refresh_unconfirmed
         self._keep_lock = keep_lock
         self._on_suspend = on_suspend
+        self._carry_stories = carry_stories
         self._ticks = Ticks(read(clock))
         # What ticks found and the store has not taken yet.
         self._slept = False
@@ -157,8 +159,10 @@ class Guard:
         if any(tick.again for tick in self._steps):
             _log.warning("pause.opened", kind=CauseKind.CLOCK.value, reason=TWICE)
         self._stepped_back |= any(tick.back for tick in self._steps)
+        carried = [tick.step for tick in self._steps]
         self._steps.clear()
-        ctx.hooks.forget_stories()
+        for by in carried:
+            self._carry_stories(by, now)
         ctx.hooks.wake()
 
     def check_high_water(self, conn: Connection, now: datetime) -> None:

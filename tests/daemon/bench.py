@@ -154,6 +154,7 @@ class Bench:
             refresh_unconfirmed=lambda now: None,
             keep_lock=lambda: None,
             on_suspend=self._on_suspend,
+            carry_stories=lambda by, now: None,
         )
 
     def _on_suspend(self) -> None:

@@ -63,6 +63,7 @@ class FakeClock:
         """Start at ``start`` (aware UTC), by default on an ordinary Monday morning."""
         self._now = start or datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
         self._boot = 1000.0
+        self._asleep = 0.0
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
@@ -74,8 +75,8 @@ class FakeClock:
         return self._boot
 
     def monotonic_s(self) -> float:
-        """Return the fake monotonic clock; it never differs from the boot clock here."""
-        return self._boot
+        """Return the fake monotonic clock: the boot clock without the time asleep."""
+        return self._boot - self._asleep
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Move on by ``timeout_s`` unless ``event`` is set already."""
@@ -93,3 +94,10 @@ class FakeClock:
         """Step only the wall clock, as an operator or a bad time server does."""
         with self._lock:
             self._now += by
+
+    def suspend(self, by: timedelta) -> None:
+        """Let the machine sleep for ``by``: only the monotonic clock stands still."""
+        with self._lock:
+            self._now += by
+            self._boot += by.total_seconds()
+            self._asleep += by.total_seconds()

@@ -258,7 +258,9 @@ class Gate:
         return Intent(sending, attempt, request, deadline_s)
 
     def _put_back(self, conn: Connection, one: Delivery, closed: _Closed, now: datetime) -> None:
-        values = deliveries.unclaimed(one) | {"next_at": max(one.due_at, now + NOT_NOW_WAIT)}
+        # A reading that nobody trusts may lie years ahead: it decides on no wait.
+        again = now + NOT_NOW_WAIT if self._clock_is_steady(now) else one.due_at
+        values = deliveries.unclaimed(one) | {"next_at": max(one.due_at, again)}
         deliveries.move(conn, one, _S.SCHEDULED, why=closed.why, now=now, values=values)
         if closed.passage is Passage.HELD:
             back = replace(one, state=_S.SCHEDULED)
@@ -321,9 +323,9 @@ class Gate:
         """Write down that nothing left; a flag also becomes a cause here and now."""
 
         def write() -> None:
-            now = self._clock.now()
             with self._store.write() as conn:
                 latch_store.lock(conn)
+                now = self._clock.now()
                 attempts.end(conn, intent.attempt, "aborted_unsent", detail=why, now=now)
                 if new is _S.HELD:
                     flag_causes(conn, self._flags, now=now)
@@ -374,9 +376,10 @@ class Gate:
                     raise
 
     def _record(self, intent: Intent, outcome: Outcome) -> Passage:
-        now = self._clock.now()
         with self._store.write() as conn:
             latch_store.lock(conn, share=True)
+            # Not before the lock: a step that is carried over meanwhile would miss this one.
+            now = self._clock.now()
             one = deliveries.get(conn, intent.delivery.id, lock=True)
             passing("gate.before_record")
             if one is None:

@@ -100,7 +100,7 @@ class Daemon:
         self._alarm = Alarm()
         self._parsers = Parsers()
         self._pending: dict[str, PendingPause] = {}
-        self._grader_beat_s = clock.boot_s()
+        self._grader_beat_s = clock.monotonic_s()
         self._lock: StoreLock | None = None
         self._incarnation = 0
         self.desk = Desk(lambda: self.parts.context)
@@ -287,6 +287,8 @@ class Daemon:
             judge_sight=lambda: self.parts.eyes.judge(),
             refresh_unconfirmed=lambda now: self.parts.grader.refresh_unconfirmed(now),
             keep_lock=self._keep_lock,
+            on_suspend=self._look_anew,
+            carry_stories=lambda by, now: self.parts.grader.carry_over(by, now),
         )
         self._sweep = Sweep(
             lambda: self.parts.context,
@@ -350,8 +352,8 @@ class Daemon:
     def _grade_all(self) -> None:
         """Grade all that waits, by whatever configuration is the present one."""
         while self.parts.grader.batch().items:
-            self._grader_beat_s = self.clock.boot_s()
-        self._grader_beat_s = self.clock.boot_s()
+            self._grader_beat_s = self.clock.monotonic_s()
+        self._grader_beat_s = self.clock.monotonic_s()
 
     def _sweep_step(self) -> float:
         due = self._sweep.pass_once()
@@ -425,6 +427,11 @@ class Daemon:
         self.clock.wait(done, LOOK_S)
         sight = self.parts.eyes.judge()
         return Looked(feeds=len(self.parts.settings.feeds), failed=tuple(failed), sight=sight)
+
+    def _look_anew(self) -> None:
+        """Read all feeds before anything leaves: the machine was asleep."""
+        self.parts.eyes.look_anew()
+        self.wake("watch")
 
     def _store_failed(self, error: TransientError) -> None:
         self.guard.store_failed(error)

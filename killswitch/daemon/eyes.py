@@ -102,6 +102,15 @@ class Eyes:
         if before.first_round.is_set():
             self.first_round.set()
 
+    def look_anew(self) -> None:
+        """Begin as at a start, because the machine was asleep: the next full round decides."""
+        now = self._clock.now()
+        self._inhibits.open(InhibitKind.SIGHT, "the machine was asleep", now=now)
+        self._lost_at = now
+        self._started_s = self._clock.boot_s()
+        self._first_judged = False
+        self.first_round.clear()
+
     def sight(self) -> Sight:
         """Return the latest judgement."""
         return self._sight

@@ -8,19 +8,21 @@ itself, the store is probed, an open pause is sealed as soon as nothing is on th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from killswitch.clock import Clock
+from killswitch.daemon.reaper import take_back_claims
+from killswitch.daemon.ticks import STEP, Tick, Ticks, read
 from killswitch.desk import pausing
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes_of, told_of
 from killswitch.latch import CauseKind, InhibitKind
-from killswitch.store import facts, notices
+from killswitch.queue.durations import format_duration
+from killswitch.store import facts, notices, stepped
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
@@ -28,46 +30,14 @@ from killswitch.trip import trip
 
 _log = structlog.get_logger(__name__)
 
-# A wall clock that moves otherwise than the boot clock by more than this was stepped.
-STEP = timedelta(seconds=2)
-# After a step nothing leaves for so long, and a second step within it is a cause.
-SETTLE_S = 60.0
 # The inhibit ``store`` becomes a cause after this; so does a detector without a beat.
 STORE_TOLERANCE = timedelta(seconds=60)
 DETECTOR_TOLERANCE_S = 60.0
 # No notice accepted by any address for so long: nobody knows of the pause.
 NOTIFY_TOLERANCE = timedelta(minutes=15)
+TWICE = "the wall clock was stepped twice"
 # How often the high-water mark is written; it is also the probe that the store can be written.
 PROBE_EVERY_S = 10.0
-
-
-@dataclass(slots=True)
-class ClockGuard:
-    """Compares the wall clock with the boot clock from tick to tick."""
-
-    wall: datetime
-    boot_s: float
-    settles_s: float = float("-inf")
-
-    def tick(self, now: datetime, boot_s: float) -> tuple[bool, bool]:
-        """Say whether the wall clock was stepped since the last tick, and whether once more."""
-        moved = now - self.wall
-        passed = timedelta(seconds=boot_s - self.boot_s)
-        stepped = abs(moved - passed) > STEP
-        again = stepped and boot_s < self.settles_s
-        if stepped:
-            self.settles_s = boot_s + SETTLE_S
-        self.wall, self.boot_s = now, boot_s
-        return stepped, again
-
-    def agrees(self, now: datetime, boot_s: float) -> bool:
-        """Say whether a reading between two ticks fits the last one; changes nothing."""
-        passed = timedelta(seconds=boot_s - self.boot_s)
-        return abs((now - self.wall) - passed) <= STEP and not self.settling(boot_s)
-
-    def settling(self, boot_s: float) -> bool:
-        """Say whether the last step is less than a minute ago."""
-        return boot_s < self.settles_s
 
 
 class Guard:
@@ -83,6 +53,8 @@ class Guard:
         judge_sight: Callable[[], object],
         refresh_unconfirmed: Callable[[datetime], None],
         keep_lock: Callable[[], None],
+        on_suspend: Callable[[], object],
+        carry_stories: Callable[[timedelta, datetime], object],
     ) -> None:
         """Guard the queue of ``context``."""
         self._context = context
@@ -92,7 +64,13 @@ class Guard:
         self._judge_sight = judge_sight
         self._refresh_unconfirmed = refresh_unconfirmed
         self._keep_lock = keep_lock
-        self._ticks = ClockGuard(clock.now(), clock.boot_s())
+        self._on_suspend = on_suspend
+        self._carry_stories = carry_stories
+        self._ticks = Ticks(read(clock))
+        # What ticks found and the store has not taken yet.
+        self._slept = False
+        self._steps: list[Tick] = []
+        self._stepped_back = False
         self._probed_s = float("-inf")
         self._store_failed_s: float | None = None
 
@@ -101,6 +79,7 @@ class Guard:
         ctx = self._context()
         now = self._clock.now()
         self._tick(ctx, now)
+        self._carry_over(ctx)
         self._write_pending(ctx)
         self._flags(ctx, now)
         self._probe(ctx, now)
@@ -124,7 +103,7 @@ class Guard:
         A step is seen by the guard's tick only up to a second later: until then the gate must not
         send what is due tomorrow, nor the sweep skip what expires next year.
         """
-        return self._ticks.agrees(now, self._clock.boot_s())
+        return self._ticks.agrees(read(self._clock, wall=now))
 
     def standing(self) -> Mapping[CauseKind, str]:
         """Tell which causes still stand, in words."""
@@ -133,7 +112,7 @@ class Guard:
         sight = ctx.hooks.sight()
         if not sight.ok:
             found[CauseKind.BLIND] = f"the news can't be seen: {sight.why}"
-        if self._clock.boot_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S:
+        if self._detector_is_dead():
             found[CauseKind.DETECTOR] = "the detector does not grade"
         if self._ticks.settling(self._clock.boot_s()):
             found[CauseKind.CLOCK] = "the clock was stepped less than a minute ago"
@@ -144,25 +123,60 @@ class Guard:
     # -- clock -----------------------------------------------------------------------------------
 
     def _tick(self, ctx: Context, now: datetime) -> None:
-        stepped, again = self._ticks.tick(now, self._clock.boot_s())
-        if stepped:
-            _log.warning("clock.stepped", now=now.isoformat())
+        tick = self._ticks.look(read(self._clock, wall=now))
+        if tick.slept:
+            _log.warning("clock.slept", now=now.isoformat())
+            self._on_suspend()
+            self._slept = True
+        if tick.stepped:
+            _log.warning("clock.stepped", by_s=tick.step.total_seconds(), now=now.isoformat())
             ctx.inhibits.open(InhibitKind.CLOCK, "the wall clock was stepped", now=now)
+            self._steps.append(tick)
             ctx.hooks.wake()
-        elif not self._ticks.settling(self._clock.boot_s()):
+        # Only now: until the inhibits stand, the gate does not trust the new time.
+        self._ticks.accept(tick)
+        if not self._steps and not self._ticks.settling(self._clock.boot_s()):
             ctx.inhibits.lift(InhibitKind.CLOCK)
-        if again:
-            self._trip(ctx, CauseKind.CLOCK, "steps", "the wall clock was stepped twice", now)
+
+    def _carry_over(self, ctx: Context) -> None:
+        """Write down what a tick found; until the store takes it the inhibits stay."""
+        try:
+            if self._slept:
+                take_back_claims(ctx.store, why="the machine was asleep", clock=self._clock)
+                self._slept = False
+            if self._steps:
+                self._write_steps(ctx)
+        except TransientError as error:
+            self.store_failed(error)
+
+    def _write_steps(self, ctx: Context) -> None:
+        with ctx.store.write() as conn:
+            # Latch row first, and the time after it: who writes beside us has read the new clock.
+            latch_store.lock(conn)
+            now = self._clock.now()
+            for tick in self._steps:
+                _carry_step(conn, tick, now)
+        if any(tick.again for tick in self._steps):
+            _log.warning("pause.opened", kind=CauseKind.CLOCK.value, reason=TWICE)
+        self._stepped_back |= any(tick.back for tick in self._steps)
+        carried = [tick.step for tick in self._steps]
+        self._steps.clear()
+        for by in carried:
+            self._carry_stories(by, now)
+        ctx.hooks.wake()
 
     def check_high_water(self, conn: Connection, now: datetime) -> None:
         """At start: open ``clock`` where the wall clock lies before what the store has seen."""
         mark = facts.get_time(conn, "high_water")
-        if mark is not None and now < mark - STEP:
-            reason = (
-                f"the clock says {now:%Y-%m-%d %H:%M:%S}Z, but the store was written at "
-                f"{mark:%Y-%m-%d %H:%M:%S}Z"
-            )
-            trip(conn, NewCause(CauseKind.CLOCK, "high_water", reason), now=now)
+        if mark is None or now >= mark - STEP:
+            return
+        latch_store.lock(conn)
+        stepped.carry_over(conn, by=now - mark, now=now)
+        reason = (
+            f"the clock says {now:%Y-%m-%d %H:%M:%S}Z, but the store was written at "
+            f"{mark:%Y-%m-%d %H:%M:%S}Z"
+        )
+        trip(conn, NewCause(CauseKind.CLOCK, "high_water", reason), now=now)
 
     # -- pauses from outside ---------------------------------------------------------------------
 
@@ -196,13 +210,18 @@ class Guard:
         try:
             self._keep_lock()
             with ctx.store.write() as conn:
-                mark = facts.get_time(conn, "high_water")
+                mark = None if self._accepts_step_back() else facts.get_time(conn, "high_water")
                 facts.put_time(conn, "high_water", max(now, mark) if mark else now)
         except TransientError as error:
             self._store_fails(ctx, error, now)
             return
+        self._stepped_back &= not self._accepts_step_back()
         self._probed_s = self._clock.boot_s()
         self._store_recovered(ctx, now)
+
+    def _accepts_step_back(self) -> bool:
+        """Say whether the mark goes back too: people know of the step, and it has settled."""
+        return self._stepped_back and not self._ticks.settling(self._clock.boot_s())
 
     def _store_fails(self, ctx: Context, error: TransientError, now: datetime) -> None:
         ctx.inhibits.open(InhibitKind.STORE, error.message, now=now)
@@ -218,8 +237,12 @@ class Guard:
 
     # -- detector, people ------------------------------------------------------------------------
 
+    def _detector_is_dead(self) -> bool:
+        # On the monotonic clock: a detector that was asleep with the machine is not dead.
+        return self._clock.monotonic_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S
+
     def _detector(self, ctx: Context, now: datetime) -> None:
-        if self._clock.boot_s() - self._grader_beat_s() > DETECTOR_TOLERANCE_S:
+        if self._detector_is_dead():
             reason = "the detector has not graded for a minute"
             self._trip(ctx, CauseKind.DETECTOR, "beat", reason, now)
 
@@ -254,3 +277,18 @@ class Guard:
         if done.new:
             _log.warning("pause.opened", kind=kind.value, reason=reason)
             ctx.hooks.wake()
+
+
+def _carry_step(conn: Connection, tick: Tick, now: datetime) -> None:
+    """Carry over what waits, tell people, and pause at the second step within a minute."""
+    stepped.carry_over(conn, by=tick.step, now=now)
+    reason = (
+        f"the clock was stepped {'back' if tick.back else 'forward'} by "
+        f"{format_duration(abs(tick.step))}: nothing leaves for 60 s, then posts are judged afresh"
+    )
+    ref = f"clock:{tick.reading.wall:%Y%m%dT%H%M%S}"
+    notices.add_notice(
+        conn, kind="daemon_fault", ref=ref, facts={"reason": reason}, escalates=False, now=now
+    )
+    if tick.again:
+        trip(conn, NewCause(CauseKind.CLOCK, "steps", TWICE), now=now)

@@ -40,15 +40,7 @@ def recover(store: Store, *, incarnation: int, clock: Clock) -> int:
         left = attempts.unclaimed_incarnations(conn, incarnation)
         for attempt in left:
             _expire(conn, attempt, "the daemon ended while it was being sent", now)
-        for one in deliveries.in_state(conn, _S.CLAIMED):
-            deliveries.move(
-                conn,
-                one,
-                _S.SCHEDULED,
-                why="the daemon ended before it was sent",
-                now=now,
-                values=deliveries.unclaimed(one),
-            )
+        _unclaim_all(conn, "the daemon ended before it was sent", now)
         if left:
             reason = f"the last run ended while {len(left)} post(s) were being sent"
             new = NewCause(CauseKind.UNCLEAN_START, str(incarnation), reason)
@@ -56,6 +48,13 @@ def recover(store: Store, *, incarnation: int, clock: Clock) -> int:
         passing("recover.before_commit")
     passing("recover.after_commit")
     return len(left)
+
+
+def take_back_claims(store: Store, *, why: str, clock: Clock) -> None:
+    """Put every claimed delivery back into the queue; its claimant's fence fits no more."""
+    with store.write() as conn:
+        latch_store.lock(conn)
+        _unclaim_all(conn, why, clock.now())
 
 
 def reap(store: Store, *, clock: Clock) -> int:
@@ -87,6 +86,12 @@ def reap(store: Store, *, clock: Clock) -> int:
         passing("reap.before_commit")
     passing("reap.after_commit")
     return len(late)
+
+
+def _unclaim_all(conn: Connection, why: str, now: datetime) -> None:
+    for one in deliveries.in_state(conn, _S.CLAIMED):
+        values = deliveries.unclaimed(one)
+        deliveries.move(conn, one, _S.SCHEDULED, why=why, now=now, values=values)
 
 
 def _expire(conn: Connection, attempt: Any, why: str, now: datetime) -> None:

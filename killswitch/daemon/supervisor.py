@@ -69,7 +69,7 @@ class Supervisor:
     def start(self) -> None:
         """Run every loop in a thread of its own."""
         for loop in self._loops:
-            loop.last_turn_s = self._clock.boot_s()
+            loop.last_turn_s = self._clock.monotonic_s()
             loop.thread = threading.Thread(
                 target=self._run, args=(loop,), name=loop.name, daemon=True
             )
@@ -78,7 +78,7 @@ class Supervisor:
     def _run(self, loop: Loop) -> None:
         try:
             while not self._closing.is_set():
-                loop.last_turn_s = self._clock.boot_s()
+                loop.last_turn_s = self._clock.monotonic_s()
                 wait_s = self._turn(loop)
                 if wait_s > 0:
                     self._clock.wait(loop.wake, min(wait_s, MOST_SLEEP_S))
@@ -104,8 +104,8 @@ class Supervisor:
         self._closing.set()
 
     def hung(self) -> list[str]:
-        """Name the loops that have not turned within their limit."""
-        now_s = self._clock.boot_s()
+        """Name the loops that have not turned within their limit; a suspend does not count."""
+        now_s = self._clock.monotonic_s()
         return [loop.name for loop in self._loops if now_s - loop.last_turn_s > loop.limit_s]
 
     def join(self, timeout_s: float) -> None:

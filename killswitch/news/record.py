@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from killswitch.news.item import Grade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
 
     from killswitch.news.item import Item, Signal
 
@@ -208,6 +207,27 @@ def _stamp(at: datetime | None) -> str | None:
 def _read_stamp(text: str | None) -> datetime | None:
     """Read an instant written by ``_stamp``."""
     return None if text is None else datetime.fromisoformat(text)
+
+
+def carried(story: Story, *, by: timedelta, now: datetime) -> Story:
+    """
+    Carry a story over a step of the wall clock: it is as old as before.
+
+    Args:
+        story: As the clock of before wrote it.
+        by: How far the clock was stepped, back below zero; zero where only its result is known:
+            what lies ahead then began now.
+        now: Aware UTC instant on the clock of today.
+    """
+
+    def moved(at: datetime) -> datetime:
+        return min(at + by, now) if by > timedelta(0) or at > now else at
+
+    times: dict[str, Any] = {
+        name: moved(at) for name in _TIMES if (at := getattr(story, name)) is not None
+    }
+    members = tuple(replace(member, at=moved(member.at)) for member in story.members)
+    return replace(story, members=members, **times)
 
 
 def toll_class(toll: int | None) -> int:

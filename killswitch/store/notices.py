@@ -89,6 +89,8 @@ JOINED_KEPT = 20
 """Facts kept of the notices that joined; more are only counted, so that a row stays small."""
 REFS_KEPT = 200
 """Refs remembered of the notices that joined, so that the same one joins once."""
+AGES = ("_from", "_round_at")
+"""Instants inside ``facts`` from which something counts."""
 FAILING_WINDOW = timedelta(days=7)
 """An address that was not tried for so long says nothing about today."""
 
@@ -136,7 +138,7 @@ def add_notice(
         waiting = _waiting(conn, kind)
         if waiting is not None:
             return _join(conn, waiting, ref=ref, facts=facts, escalates=escalates, loud=loud)
-        starts = max(now, _free_from(conn, kind))
+        starts = max(now, min(_free_from(conn, kind), now + SPACING))
     fresh = new_id("n")
     conn.execute(
         sa.insert(notices).values(

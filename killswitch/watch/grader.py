@@ -24,6 +24,7 @@ from killswitch.latch import CauseKind, InhibitKind, Inhibits
 from killswitch.news.grade import Detector
 from killswitch.news.item import Item, Signal
 from killswitch.news.policy import DetectPolicy
+from killswitch.news.record import carried
 from killswitch.news.story import Observation, Story, StoryBook, Verdict
 from killswitch.store import latch as latch_store
 from killswitch.store import news, notices
@@ -76,6 +77,8 @@ class Grader:
         self._on_trip = on_trip
         self._lock = threading.Lock()
         self._book: StoryBook | None = None
+        # When the wait of each unconfirmed story is over, on the boot clock.
+        self._waits: dict[str, float] = {}
         self._retired = False
 
     def take_over(self, before: Grader) -> None:
@@ -117,24 +120,46 @@ class Grader:
         with self._lock:
             self._book = None
 
+    def carry_over(self, by: timedelta, now: datetime) -> None:
+        """Go on after a step of the wall clock: two reports a minute apart stay so."""
+        with self._lock:
+            self._book = self._read_book(by, now)
+
     def refresh_unconfirmed(self, now: datetime) -> None:
         """Lift the waits that are over; open those that the store knows of (after a start)."""
         with self._lock:
             if self._retired:
                 return
-            known = set(self._inhibits.refs(InhibitKind.UNCONFIRMED))
-            for story in self._open_book(now).stories():
-                self._wait_for(story, now, known)
-            for ref in known:
-                self._inhibits.lift(InhibitKind.UNCONFIRMED, ref=ref)
+            stories = {story.id: story for story in self._open_book(now).stories()}
+            for story in stories.values():
+                self._wait_for(story, now)
+            for ref in self._inhibits.refs(InhibitKind.UNCONFIRMED):
+                story_now = stories.get(ref)
+                if self._is_over(ref) or (story_now and story_now.state != "unconfirmed"):
+                    self._inhibits.lift(InhibitKind.UNCONFIRMED, ref=ref)
+            over = [ref for ref in self._waits if ref not in stories and self._is_over(ref)]
+            for ref in over:
+                del self._waits[ref]
 
-    def _wait_for(self, story: Story, now: datetime, known: set[str]) -> None:
+    def _wait_for(self, story: Story, now: datetime) -> None:
+        """Let posts wait; the wall clock says once what is left, then it may be stepped."""
         since = story.unconfirmed_at
-        waits = since is not None and now < since + self._policy.unconfirmed
-        if waits and story.state == "unconfirmed" and not self._rehearsal:
-            known.discard(story.id)
+        if since is None or story.state != "unconfirmed" or self._rehearsal:
+            return
+        if story.id not in self._waits:
+            longest = self._policy.unconfirmed
+            left = min(since + longest - now, longest)
+            self._waits[story.id] = self._clock.boot_s() + left.total_seconds()
+        if not self._is_over(story.id):
             reason = f"one outlet reports: {story.title}"
             self._inhibits.open(InhibitKind.UNCONFIRMED, reason, now=now, ref=story.id)
+
+    def _is_over(self, ref: str) -> bool:
+        return self._clock.boot_s() >= self._waits.get(ref, 0.0)
+
+    def _forget(self) -> None:
+        self._book = None
+        self._waits.clear()
 
     def _grade(self, rows: Sequence[Any], now: datetime) -> Graded | None:
         """Grade a batch; None where a human settled one of its stories in the meantime."""
@@ -142,11 +167,11 @@ class Grader:
             return self._grade_by(self._open_book(now), rows, now)
         except _Settled as settled:
             _log.info("grade.again", story=settled.story)
-            self._book = None
+            self._forget()
             return None
         except BaseException:
             # The book has seen what the store has not: read it anew before the next batch.
-            self._book = None
+            self._forget()
             raise
 
     def _grade_by(self, book: StoryBook, rows: Sequence[Any], now: datetime) -> Graded:
@@ -164,7 +189,7 @@ class Grader:
             grades.append(_grade_row(row, signal, seen))
         # Before the commit: nothing may slip out between the two.
         for seen in verdicts:
-            self._wait_for(seen.story, now, set())
+            self._wait_for(seen.story, now)
         before = [known[story_id] for story_id in changed if story_id in known]
         tripped = self._write(grades, changed, verdicts, before, now)
         passing("grade.after_commit")
@@ -221,13 +246,17 @@ class Grader:
 
     def _open_book(self, now: datetime) -> StoryBook:
         if self._book is None:
-            since = now - self._policy.mute_max - timedelta(days=1)
-            with self._store.read() as conn:
-                rows = news.recent_stories(conn, since=since)
-            stories = [Story.from_json(row.body) for row in rows]
-            self._book = StoryBook(self._policy, new_id=lambda: new_id("s"), stories=stories)
+            self._book = self._read_book(timedelta(0), now)
         self._book.prune(now)
         return self._book
+
+    def _read_book(self, by: timedelta, now: datetime) -> StoryBook:
+        """Read the stories of the store, on the clock of now; see ``carried`` for ``by``."""
+        since = now - max(by, timedelta(0)) - self._policy.mute_max - timedelta(days=1)
+        with self._store.read() as conn:
+            rows = news.recent_stories(conn, since=since)
+        stories = [carried(Story.from_json(row.body), by=by, now=now) for row in rows]
+        return StoryBook(self._policy, new_id=lambda: new_id("s"), stories=stories)
 
     def _item(self, row: Any) -> Item:
         feed = self._feeds.get(row.feed)

@@ -22,7 +22,7 @@ from killswitch.desk.context import Context, Hooks, Looked, QueuePolicy
 from killswitch.desk.desk import Desk
 from killswitch.flags import FlagDir
 from killswitch.gate import LEASE_S, Gate
-from killswitch.latch import CauseKind, Inhibits, Latch
+from killswitch.latch import CauseKind, InhibitKind, Inhibits, Latch
 from killswitch.news.policy import DetectPolicy
 from killswitch.outcome import Passage
 from killswitch.queue.post import Content
@@ -104,6 +104,7 @@ class Bench:
     on_look: Callable[[], None] = lambda: None
     woken: int = 0
     forgotten: int = 0
+    slept: int = 0
 
     def __post_init__(self) -> None:
         self.flags = FlagDir(self.root)
@@ -147,12 +148,19 @@ class Bench:
         return Guard(
             lambda: self.context,
             clock=self.clock,
-            grader_beat_s=lambda: self.clock.boot_s() if self.beat_s is None else self.beat_s,
+            grader_beat_s=lambda: self.clock.monotonic_s() if self.beat_s is None else self.beat_s,
             has_addresses=lambda: self.addresses,
             judge_sight=lambda: None,
             refresh_unconfirmed=lambda now: None,
             keep_lock=lambda: None,
+            on_suspend=self._on_suspend,
+            carry_stories=lambda by, now: None,
         )
+
+    def _on_suspend(self) -> None:
+        """Do as the eyes do: what was read before does not count."""
+        self.slept += 1
+        self.inhibits.open(InhibitKind.SIGHT, "the machine was asleep", now=self.clock.now())
 
     def _context(self) -> Context:
         hooks = Hooks(

@@ -277,3 +277,33 @@ def test_the_health_of_a_feed_is_told(look):
     assert health["a"]["alive"] is True
     assert health["c"]["failures"] == 1
     assert health["a"]["last_good_at"] == "2026-03-02T09:00:01Z"
+
+
+def test_after_a_suspend_nothing_is_seen_until_every_feed_was_read_again(look):
+    seeing(look)
+    look.clock.suspend(20 * SECOND)
+    look.eyes.look_anew()
+    assert look.waits()
+    look.judge()
+    assert look.waits()
+    look.clock.move(SECOND)
+    look.read("a", "b")
+    look.judge()
+    assert look.waits()
+    look.read("c")
+    look.judge()
+    assert not look.waits()
+
+
+@pytest.mark.parametrize(("night", "blind"), [(8 * HOUR, False), (13 * HOUR, True)])
+def test_a_night_asleep_is_judged_like_a_start_after_it(look, night, blind):
+    seeing(look)
+    look.clock.suspend(night)
+    look.eyes.look_anew()
+    look.judge()
+    assert not look.blind()
+    look.clock.move(SECOND)
+    look.read(*NAMES)
+    look.eyes.first_round.set()
+    look.judge()
+    assert look.blind() is blind

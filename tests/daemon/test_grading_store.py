@@ -310,3 +310,66 @@ def test_a_worsening_in_the_batch_that_a_human_overtook_pauses_again(room, monke
     room.hear("Planet", WORSE)
     assert [kind for kind, *_ in room.causes()] == ["story"]
     assert room.stories() == [("tripped", "tripped", ["Courier", "Herald", "Planet"])]
+
+
+@pytest.mark.parametrize("by", [timedelta(days=-1), timedelta(days=3650), timedelta(hours=1)])
+def test_one_outlet_alone_makes_posts_wait_as_long_as_set_whatever_the_clock_does(room, by):
+    room.hear("Courier", FIRST)
+    room.clock.move(9 * MINUTE)
+    room.clock.step_wall(by)
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == [InhibitKind.UNCONFIRMED]
+    room.clock.move(MINUTE)
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == []
+
+
+def test_a_wait_that_a_clock_ahead_began_lasts_no_longer_than_set(room):
+    room.hear("Courier", FIRST)
+    room.clock.step_wall(timedelta(days=-1))
+    room.inhibits.lift(InhibitKind.UNCONFIRMED, ref=room.inhibits.refs(InhibitKind.UNCONFIRMED)[0])
+    room.grader = room.new_grader()
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == [InhibitKind.UNCONFIRMED]
+    room.clock.move(10 * MINUTE)
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.waits() == []
+
+
+def steps(room, by):
+    """Step the clock, as the guard sees it."""
+    room.clock.step_wall(by)
+    room.grader.carry_over(by, room.clock.now())
+
+
+STEPS = [timedelta(days=days) for days in (-3650, -1, 1, 3650)]
+
+
+@pytest.mark.parametrize("by", STEPS, ids=str)
+def test_a_second_outlet_still_pauses_after_a_step_of_the_clock(room, by):
+    room.hear("Courier", FIRST)
+    room.clock.move(MINUTE)
+    steps(room, by)
+    room.hear("Herald", SECOND_)
+    assert len(room.causes()) == 1
+
+
+@pytest.mark.parametrize("by", STEPS, ids=str)
+def test_what_has_tripped_does_not_trip_again_after_a_step_of_the_clock(room, by):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    steps(room, by)
+    room.hear("Planet", SECOND_)
+    assert len(room.causes()) == 1
+
+
+@pytest.mark.parametrize("hours", [11, 13])
+def test_a_story_of_a_clock_ahead_hears_of_another_event_as_soon_as_any_other(room, hours):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.clock.step_wall(timedelta(days=-2))
+    room.grader.forget()  # as a start does, which does not know how far
+    room.hear("Planet", SECOND_)
+    room.clock.move(timedelta(hours=hours))
+    room.hear("Courier", "Another knife attack in Springfield, second attack in two days")
+    assert len(room.causes()) == (2 if hours > 12 else 1)

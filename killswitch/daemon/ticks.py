@@ -1,0 +1,103 @@
+"""
+The clocks compared with each other: a wall clock that was stepped, a machine that was asleep.
+
+Invariants:
+    A reading of the wall clock is trusted only where the clocks have moved alike since the last
+    tick, and only a minute after a step.
+    What a tick finds is acted on before it is accepted: until then no reading is trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from killswitch.clock import Clock
+
+# A wall clock that moves otherwise than the boot clock by more than this was stepped.
+STEP = timedelta(seconds=2)
+# After a step nothing leaves for so long, and a second step within it is a cause.
+SETTLE_S = 60.0
+# A boot clock that moves further than the monotonic clock by more than this counted a sleep.
+ASLEEP_S = 5.0
+NONE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All three clocks at one moment."""
+
+    wall: datetime
+    boot_s: float
+    monotonic_s: float
+
+    def __sub__(self, before: Reading) -> tuple[timedelta, timedelta, float]:
+        """Return how far the wall clock and the boot clock moved, and the seconds asleep."""
+        boot_s = self.boot_s - before.boot_s
+        asleep_s = boot_s - (self.monotonic_s - before.monotonic_s)
+        return self.wall - before.wall, timedelta(seconds=boot_s), asleep_s
+
+
+def read(clock: Clock, *, wall: datetime | None = None) -> Reading:
+    """Read the clocks; ``wall`` where the wall clock was read just before."""
+    return Reading(wall or clock.now(), clock.boot_s(), clock.monotonic_s())
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """
+    What one tick found.
+
+    Attributes:
+        reading: The clocks.
+        step: How far the wall clock was stepped, back below zero; zero where it was not.
+        again: The last step was less than a minute before.
+        slept: The machine was asleep.
+    """
+
+    reading: Reading
+    step: timedelta
+    again: bool
+    slept: bool
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the wall clock was stepped."""
+        return self.step != NONE
+
+    @property
+    def back(self) -> bool:
+        """Whether the wall clock was stepped back."""
+        return self.step < NONE
+
+
+class Ticks:
+    """The last tick, and how long the wall clock has been steady."""
+
+    def __init__(self, first: Reading) -> None:
+        """Begin with a first reading, which nothing vouches for."""
+        self._last = first
+        self._began_s = first.boot_s
+        self._settles_s = float("-inf")
+
+    def look(self, reading: Reading) -> Tick:
+        """Compare a reading with the last tick; ``accept`` makes it the last one."""
+        moved, passed, asleep_s = reading - self._last
+        step = moved - passed if abs(moved - passed) > STEP else NONE
+        again = step != NONE and self.settling(reading.boot_s)
+        return Tick(reading, step, again, asleep_s > ASLEEP_S)
+
+    def accept(self, tick: Tick) -> None:
+        """Go on from a tick that was acted on."""
+        if tick.stepped:
+            self._settles_s = tick.reading.boot_s + SETTLE_S
+        self._last = tick.reading
+
+    def agrees(self, reading: Reading) -> bool:
+        """Say whether a reading between two ticks may be acted on."""
+        tick = self.look(reading)
+        return not tick.stepped and not tick.slept and not self.settling(reading.boot_s)
+
+    def settling(self, boot_s: float) -> bool:
+        """Say whether the last step is less than a minute ago."""
+        return boot_s < self._settles_s

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 
 from killswitch.channels.frame import Channel, Ending, Found, Outcome, Probe, Request
-from killswitch.channels.outcomes import conclude
+from killswitch.channels.outcomes import conclude, one_line
 from killswitch.channels.payload import payload
 from killswitch.clock import Clock
 from killswitch.errors import OutcomeUncertain
@@ -22,8 +22,9 @@ from killswitch.signing import sign
 
 # Generous for any text; keeps a request below common body limits of receivers (1 MiB).
 MAX_TEXT = 100_000
-# How much of an answer people are shown.
-_SAID_CHARS = 200
+# How much of an answer is looked at for words, and of how many signs an id may be.
+_SAID_BYTES = 4096
+_ID_CHARS = 500
 
 
 class WebhookChannel:
@@ -67,12 +68,11 @@ class WebhookChannel:
     def _outcome(self, answer: Answer) -> Outcome:
         if 200 <= answer.status < 300:
             return Outcome(Ending.SENT, f"HTTP {answer.status}", remote_id=_remote_id(answer))
-        said = answer.body[:_SAID_CHARS].decode("utf-8", "replace").strip()
         return conclude(
             answer.status,
             retry_after=answer.headers.get("retry-after"),
             now=self._clock.now(),
-            said=said,
+            said=_said(answer),
         )
 
     def probe(self, request: Request) -> Probe:  # noqa: ARG002 - the frame's signature
@@ -88,13 +88,21 @@ class WebhookChannel:
         return {"text": MAX_TEXT, "repeat_safe": self.repeat_safe}
 
 
+def _said(answer: Answer) -> str:
+    return one_line(answer.body[:_SAID_BYTES].decode("utf-8", "replace"))
+
+
 def _remote_id(answer: Answer) -> str | None:
+    """Read the id that an answer names; whatever could not be stored and shown is none."""
     try:
         said = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):  # a body of brackets alone exhausts the parser's stack
         return None
     found = said.get("id") if isinstance(said, dict) else None
-    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else None
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        return None
+    text = str(found)
+    return text if text.isprintable() and 0 < len(text) <= _ID_CHARS else None
 
 
 _: type[Channel] = WebhookChannel

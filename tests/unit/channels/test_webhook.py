@@ -65,7 +65,15 @@ def test_the_receiver_can_prove_who_sent_what_and_when():
         (200, b"<html>", None),
         (200, b'{"id": "r', None),
         (200, b"\xff\xfe", None),
+        (200, b'{"id": ""}', None),
+        (200, b'{"id": "\\u0000"}', None),
+        (200, b'{"id": "\\ud800"}', None),
+        (200, b'{"id": "two\\nlines"}', None),
+        (200, b'{"id": "' + b"x" * 501 + b'"}', None),
+        (200, b'{"id": ' + b"9" * 5000 + b"}", None),
+        (200, b"[" * 100_000, None),
     ],
+    ids=range(16),
 )
 def test_any_2xx_is_sent_with_its_id_where_it_says_one(status, body, remote_id):
     outcome, _ = publish(lambda _: reply(status, body))
@@ -99,6 +107,34 @@ def test_every_refusal_is_concluded_as_the_table_says(status, ending):
     assert f"HTTP {status}" in outcome.detail
     assert server.connections == 1
     assert (outcome.wait is not None) == (status == 429)
+
+
+def test_an_error_page_is_told_in_one_line_that_any_store_takes():
+    page = b"<html>\r\n<title>Bad\x00\x1b[31m Gateway</title>\n\xff\xe2\x80\xae</html>"
+    outcome, _ = publish(lambda _: reply(502, page))
+    assert outcome.ending is Ending.UNCERTAIN
+    assert outcome.detail.isprintable()
+    assert outcome.detail.startswith("HTTP 502: <html> <title>Bad [31m Gateway</title>")
+
+
+def test_an_answer_without_an_end_is_sent_and_little_of_it_is_read():
+    told = []
+
+    def endless(_):
+        yield b"HTTP/1.1 201 Created\r\nContent-Length: 1073741824\r\n\r\n"
+        for _ in range(1024):
+            told.append(1)
+            yield b"x" * 1_048_576
+
+    outcome, _ = publish(endless)
+    assert (outcome.ending, outcome.remote_id) == (Ending.SENT, None)
+    assert len(told) < 64
+
+
+@pytest.mark.parametrize("status", [403, 409, 422])
+def test_a_duplicate_is_a_question_rather_than_a_refusal(status):
+    outcome, _ = publish(lambda _: reply(status, b'{"error": "Duplicate content"}'))
+    assert outcome.ending is Ending.UNCERTAIN
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -13,11 +13,12 @@ from __future__ import annotations
 import email.utils
 from datetime import UTC, datetime, timedelta
 
-from killswitch.channels.frame import Ending, Outcome
+from killswitch.channels.frame import Deletion, Ending, Gone, Outcome
 
 # Refused for good: the same request would be refused again (RFC 9110 section 15.5).
 _FOR_GOOD = frozenset({400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 421, 422, 426, 431, 451})
 _ACCOUNT = frozenset({401, 403})
+_GONE = frozenset({404, 410})
 # With which a network refuses what it has already, by a word in the answer.
 _MAY_BE_DUPLICATE = frozenset({403, 409, 422})
 # How much of an answer people are shown.
@@ -50,6 +51,22 @@ def conclude(status: int, *, retry_after: str | None, now: datetime, said: str =
     if status in _FOR_GOOD:
         return Outcome(Ending.FAILED, detail)
     return Outcome(Ending.UNCERTAIN, detail)
+
+
+def conclude_delete(
+    status: int, *, retry_after: str | None, now: datetime, said: str = ""
+) -> Deletion:
+    """Say what the answer to a DELETE proves; the arguments are those of ``conclude``."""
+    detail = f"HTTP {status}" + (f": {said[:SAID_CHARS]}" if said else "")
+    if 200 <= status < 300:
+        return Deletion(Gone.DELETED, detail)
+    if status in _GONE:
+        return Deletion(Gone.ABSENT, detail)
+    if status == 429:
+        return Deletion(Gone.UNKNOWN, detail, wait=wait_of(retry_after, now=now))
+    if 300 <= status < 400 or status in _ACCOUNT | _FOR_GOOD:
+        return Deletion(Gone.REFUSED, detail)
+    return Deletion(Gone.UNKNOWN, detail)
 
 
 def one_line(text: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from killswitch.channels.frame import Ending, Found, Outcome, Probe, Request
+from killswitch.channels.frame import Deletion, Ending, Found, Gone, Outcome, Probe, Request
 from killswitch.clock import FakeClock
 from killswitch.daemon.guard import Guard
 from killswitch.daemon.sweep import Sweep
@@ -53,6 +53,12 @@ class FakeNetwork:
         self.repeat_safe = repeat_safe
         self.published: list[tuple[datetime, str]] = []
         self.answer: Outcome | Callable[[Request], Outcome] = SENT
+        self.can_probe = False
+        self.looks: list[tuple[datetime, str]] = []
+        self.looked: Probe | Callable[[Request], Probe] = Probe(Found.UNKNOWN, "HTTP 500")
+        self.why_not: str | None = "a fake can't take posts down"
+        self.deletions: list[tuple[datetime, str, str | None]] = []
+        self.deleted: Deletion | Callable[[Request], Deletion] = Deletion(Gone.DELETED, "HTTP 204")
         self.clock: FakeClock | None = None
 
     def publish(self, request: Request, *, deadline_s: float) -> Outcome:
@@ -63,8 +69,18 @@ class FakeNetwork:
     def problems(self, content: Content) -> list[str]:
         return []
 
-    def probe(self, request: Request) -> Probe:
-        return Probe(Found.UNKNOWN, "a fake can't be asked")
+    def probe(self, request: Request, *, deadline_s: float) -> Probe:
+        assert self.clock is not None
+        self.looks.append((self.clock.now(), request.delivery))
+        return self.looked(request) if callable(self.looked) else self.looked
+
+    def why_not_delete(self, remote_id: str | None) -> str | None:
+        return self.why_not
+
+    def delete(self, request: Request, *, remote_id: str | None, deadline_s: float) -> Deletion:
+        assert self.clock is not None
+        self.deletions.append((self.clock.now(), request.delivery, remote_id))
+        return self.deleted(request) if callable(self.deleted) else self.deleted
 
     def check(self) -> str | None:
         return None

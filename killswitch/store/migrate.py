@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from killswitch.errors import OperatorError
 from killswitch.store.engine import Store
 
-HEAD = "0001"
-KNOWN = ("0001",)
+HEAD = "0002"
+KNOWN = ("0001", "0002")
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -47,8 +47,8 @@ def version_of(store: Store) -> str | None:
     return version
 
 
-def upgrade(store: Store) -> None:
-    """Run the missing migrations, all in one transaction."""
+def upgrade(store: Store, *, to: str = HEAD) -> None:
+    """Run the missing migrations up to a version, all in one transaction."""
     # Slow to import and seldom needed: an ordinary start has nothing to migrate.
     from alembic import command  # noqa: PLC0415 - as said above
     from alembic.config import Config  # noqa: PLC0415 - as said above
@@ -57,4 +57,4 @@ def upgrade(store: Store) -> None:
     config.set_main_option("script_location", str(_SCRIPTS))
     with store.write() as conn:
         config.attributes["connection"] = conn
-        command.upgrade(config, HEAD)
+        command.upgrade(config, to)

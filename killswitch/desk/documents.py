@@ -80,6 +80,7 @@ def retraction_doc(wish: Any, names: Mapping[str, str]) -> RetractionDoc:
         "tries": wish.tries,
         "outcome": wish.outcome,
         "detail": wish.detail,
+        "next_at": z_time(wish.next_at) if wish.outcome == retractions.OPEN else None,
         "ended_at": z_or_none(wish.ended_at),
     }
 

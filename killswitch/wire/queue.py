@@ -41,7 +41,8 @@ class RetractionDoc(TypedDict):
     """
     A human's wish that a post be taken down.
 
-    ``outcome`` is ``"open"``, ``"gone"``, ``"refused"`` or ``"given_up"`` (nobody knows).
+    ``outcome`` is ``"open"``, ``"gone"``, ``"refused"`` or ``"given_up"`` (nobody knows);
+    ``next_at`` says when the network is asked again, None once it is over.
     """
 
     asked_at: str
@@ -50,6 +51,7 @@ class RetractionDoc(TypedDict):
     tries: int
     outcome: str
     detail: str | None
+    next_at: str | None
     ended_at: str | None
 
 

@@ -137,6 +137,7 @@ def test_who_wanted_it_down_and_why_is_told_wherever_the_post_is_shown(house: Ho
         "tries": 1,
         "outcome": "gone",
         "detail": "HTTP 204",
+        "next_at": None,
         "ended_at": "2026-03-02T09:02:00Z",
     }
     assert document["retractions"] == [document["retraction"]]

@@ -7,193 +7,22 @@ a human who has seen it all resumes; and then nothing leaves in a burst.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from pathlib import Path
-from typing import Any, Self
 
 import pytest
 
-from tests.edge.raw_server import RawServer, reply
+from tests.edge.house import House, Newsroom
 
-ROOT = Path(__file__).parents[2]
-SOON = 20.0
-CALM = "Council opens a new lake path"
 FIRST = "Knife attack in Springfield leaves four people dead"
 SECOND = "Four killed in Springfield knife attack, police say"
-OUTLETS = ("courier", "herald", "planet")
-
-
-@dataclass
-class Newsroom:
-    """Three feeds and one webhook on the loopback."""
-
-    headlines: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
-    received: list[dict[str, Any]] = field(default_factory=list)
-
-    def publish(self, outlet: str, title: str) -> None:
-        now = datetime.now(UTC)
-        self.headlines.setdefault(outlet, []).insert(0, (title, now))
-
-    def __call__(self, request: bytes) -> bytes:
-        path = request.split(b" ")[1].decode().strip("/")
-        if path == "hook":
-            self.received.append(json.loads(request.partition(b"\r\n\r\n")[2]))
-            return reply(200, b'{"id": "r1"}')
-        items = "".join(
-            f"<item><guid>{title}</guid><title>{title}</title><link>https://n.example/</link>"
-            f"<pubDate>{format_datetime(at)}</pubDate></item>"
-            for title, at in self.headlines.get(path, [])
-        )
-        body = f'<rss version="2.0"><channel><title>{path}</title>{items}</channel></rss>'
-        return reply(200, body.encode())
-
-    def texts(self) -> list[str]:
-        return [post["text"] for post in self.received]
-
-
-class House:
-    """One installation in a folder of its own."""
-
-    def __init__(self, folder: Path, server: RawServer, *, store: str = "") -> None:
-        self.folder = folder
-        self.config = folder / "killswitch.toml"
-        self.log = folder / "daemon.log"
-        self.daemon: subprocess.Popen[bytes] | None = None
-        feeds = "".join(
-            f'[[feeds]]\nname = "{name}"\nurl = "{server.url}{name}"\noutlet = "{name}"\n'
-            f'interval = "1s"\nlanguage = "en"\n'
-            for name in OUTLETS
-        )
-        self.config.write_text(
-            f'timezone = "UTC"\nstate_dir = "{folder / "state"}"\n'
-            + (f'[store]\nurl = "{store}"\n' if store else "")
-            + '[network]\nallow_private = ["127.0.0.0/8"]\n'
-            + '[detect]\nlanguages = ["en"]\n'
-            + '[queue]\nmin_gap = "0s"\nrelease_gap = "3s"\nlead = "30s"\n'
-            + f'[[channels]]\nname = "hook"\nkind = "webhook"\nurl = "{server.url}hook"\n'
-            + 'secret = "s3cret"\n'
-            + feeds
-        )
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "killswitch", "--config", str(self.config), "run"],
-                cwd=self.folder,
-                env=self._env(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def signal(self, number: int) -> None:
-        assert self.daemon is not None
-        os.kill(self.daemon.pid, number)
-
-    def kill(self) -> None:
-        """End the daemon and its children at once, as a power cut does."""
-        assert self.daemon is not None
-        os.killpg(self.daemon.pid, signal.SIGKILL)
-        self.daemon.wait(SOON)
-        self.daemon = None
-
-    def stop(self) -> None:
-        """Ask the daemon to end, as a service manager does."""
-        assert self.daemon is not None
-        self.signal(signal.SIGTERM)
-        assert self.daemon.wait(SOON) == 0, self.log.read_text()[-3000:]
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.daemon is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self.kill()
-
-    def _env(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(ROOT), "SUDO_USER": "lea"}
-
-    def run(self, *words: str) -> tuple[int, Any]:
-        """Run one command; return its exit code and its JSON."""
-        done = subprocess.run(
-            [sys.executable, "-m", "killswitch", "--config", str(self.config), *words, "--json"],
-            cwd=self.folder,
-            env=self._env(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        try:
-            return done.returncode, json.loads(done.stdout)
-        except ValueError:
-            pytest.fail(f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
-
-    def add(self, text: str, at: str) -> str:
-        code, document = self.run("queue", "add", text, "--at", at, "--channel", "hook")
-        assert code == 0, document
-        return str(document["ids"][0])
-
-    def status(self) -> Mapping[str, Any]:
-        return self.run("status")[1]
-
-    def until(self, what: Callable[[], object], *, within_s: float = SOON) -> None:
-        """Look again and again until it is so."""
-        never, ends_s = threading.Event(), time.monotonic() + within_s
-        while time.monotonic() < ends_s:
-            if what():
-                return
-            if self.daemon is not None and self.daemon.poll() is not None:
-                break
-            never.wait(0.1)
-        log = self.log.read_text()[-4000:]
-        pytest.fail(f"it never came to that: {self.status()}\nthe log ends:\n{log}")
-
-    def state_is(self, wanted: str) -> None:
-        self.until(lambda: self.status()["state"] == wanted)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A short temporary folder: a Unix socket's path ends at 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="ks", dir="/tmp") as made:
-        yield Path(made)
-
-
-@pytest.fixture
-def newsroom() -> Newsroom:
-    made = Newsroom()
-    for outlet in OUTLETS:
-        made.publish(outlet, CALM)
-    return made
-
-
-@pytest.fixture
-def server(newsroom: Newsroom) -> Iterator[RawServer]:
-    with RawServer(newsroom) as running:
-        yield running
 
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_the_main_job(request, folder, server, newsroom, database):
+def test_the_main_job(request, folder, newsroom_server, newsroom, database):
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else ""
-    with House(folder, server, store=url.replace("+psycopg", "")) as house:
+    with House(folder, newsroom_server, store=url.replace("+psycopg", "")) as house:
         house.state_is("running")
         _main_job(house, newsroom, hung=0 if database == "sqlite" else 6)
 
@@ -253,12 +82,8 @@ def _a_killed_daemon_comes_back_paused(house: House) -> None:
     assert len(causes) == 2
 
 
-def _resume(house: House, seen: int) -> tuple[int, Any]:
-    return house.run("resume", "--reason", "seen", "--yes", "--seen", str(seen))
-
-
 def _refused(house: House, seen: int) -> str:
-    code, document = _resume(house, seen)
+    code, document = house.resume(seen)
     assert code == 5, document
     return str(document["error"]["code"])
 
@@ -266,9 +91,9 @@ def _refused(house: House, seen: int) -> str:
 def _a_human_resumes(house: House, newsroom: Newsroom, due: str, version: int) -> None:
     """What was let out leaves, spaced; what nobody decided on stays."""
     soon = house.add("Also today", "+10s")
-    house.until(lambda: _state(house, soon) == "held")
+    house.until(lambda: house.state_of(soon) == "held")
     assert house.run("queue", "release", due)[0] == 0
-    code, document = _resume(house, version)
+    code, document = house.resume(version)
     assert code == 0, document
     pressed_at = datetime.now(UTC)
     assert len(document["closed"]) == 2
@@ -276,10 +101,4 @@ def _a_human_resumes(house: House, newsroom: Newsroom, due: str, version: int) -
     assert datetime.now(UTC) - pressed_at >= timedelta(seconds=2)
     house.until(lambda: datetime.now(UTC) - pressed_at > timedelta(seconds=12))
     assert newsroom.texts() == ["Good morning", "Summer sale"]
-    assert _state(house, soon) == "held"
-
-
-def _state(house: House, delivery: str) -> str:
-    code, rows = house.run("queue", "show", delivery)
-    assert code == 0, rows
-    return str(rows["state"])
+    assert house.state_of(soon) == "held"

@@ -33,7 +33,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes
 from killswitch.flags import FlagDir
 from killswitch.latch import CauseKind, Inhibits
-from killswitch.outcome import Passage, record_outcome, record_stray
+from killswitch.outcome import Passage, record_outcome, record_stray, request_of
 from killswitch.queue import rules
 from killswitch.queue.rules import ChannelRules
 from killswitch.queue.states import DeliveryState, HoldKind
@@ -234,7 +234,7 @@ class Gate:
         return None
 
     def _write_intent(self, conn: Connection, one: Delivery, now: datetime) -> Intent:
-        request = Request(one.id, one.key, one.channel, one.content, one.due_at)
+        request = request_of(one)
         deadline_s = self._clock.boot_s() + T_SEND_S
         attempt = attempts.open_attempt(
             conn,

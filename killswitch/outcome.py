@@ -1,8 +1,9 @@
 """
-Write down what a request came to.
+Write down what a request came to, and what was learned of it afterwards.
 
 The fence is kept when a delivery becomes uncertain, so an answer that comes late still fits: it
-turns ``uncertain`` into ``sent``, or into ``held`` where it proves that nothing was made.
+turns ``uncertain`` into ``sent``, or into ``held`` where it proves that nothing was made. A look
+that finds the post is such an answer; one that does not changes nothing but what people read.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from killswitch.channels.frame import Ending, Outcome
-from killswitch.queue import rules
+from killswitch.channels.frame import Deletion, Ending, Found, Gone, Outcome, Probe, Request
+from killswitch.queue import retracting, rules
+from killswitch.queue.looking import Look
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import attempts, channel_state, decisions, deliveries, notices
+from killswitch.store import attempts, channel_state, decisions, deliveries, looks, notices
+from killswitch.store import retractions as wishes
+from killswitch.store.audit import Entry, record
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 
@@ -27,6 +31,8 @@ _S = DeliveryState
 _OPEN = frozenset({_S.SENDING, _S.UNCERTAIN})
 # From where a delivery that a human called unsent would go out again.
 _AGAIN = frozenset({_S.AWAITING_APPROVAL, _S.SCHEDULED, _S.HELD, _S.CLAIMED})
+# Where it counts as out, or is being taken down: an id that comes late is still wanted.
+_KNOWN_OUT = frozenset({_S.SENT, _S.RETRACTING})
 # What the row of a try says of each ending.
 _SAID = {
     Ending.SENT: "accepted",
@@ -48,8 +54,19 @@ class Passage(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+def request_of(one: Delivery) -> Request:
+    """Return what a channel is told of a delivery: the same each time."""
+    return Request(one.id, one.key, one.channel, one.content, one.due_at)
+
+
 def record_outcome(
-    conn: Connection, one: Delivery, *, attempt: str, outcome: Outcome, now: datetime
+    conn: Connection,
+    one: Delivery,
+    *,
+    attempt: str,
+    outcome: Outcome,
+    now: datetime,
+    sent_at: datetime | None = None,
 ) -> Passage:
     """
     Write down what a request came to.
@@ -60,13 +77,14 @@ def record_outcome(
         attempt: The attempt that the answer belongs to.
         outcome: What the channel said.
         now: Aware UTC.
+        sent_at: When it went out, where that was not just now.
     """
     if one.state not in _OPEN:
         return record_stray(conn, one, attempt=attempt, outcome=outcome, now=now)
     attempts.end(conn, attempt, _SAID[outcome.ending], detail=outcome.detail, now=now)
     match outcome.ending:
         case Ending.SENT:
-            return _sent(conn, one, outcome, now)
+            return _sent(conn, one, outcome, sent_at or now, now)
         case Ending.UNCERTAIN:
             return make_uncertain(conn, one, outcome.detail, now=now)
         case Ending.FAILED:
@@ -86,6 +104,8 @@ def record_stray(
     two.
     """
     attempts.end(conn, attempt, _SAID[outcome.ending], detail=outcome.detail, now=now)
+    if outcome.ending is Ending.SENT and one.state in _KNOWN_OUT:
+        _learn(conn, one, outcome, now)
     if outcome.ending is Ending.SENT and one.state in _AGAIN:
         why = "a late answer says that it went out after all"
         if one.state is _S.CLAIMED:
@@ -99,11 +119,95 @@ def record_stray(
     return Passage.UNCERTAIN
 
 
-def _sent(conn: Connection, one: Delivery, outcome: Outcome, now: datetime) -> Passage:
+def _learn(conn: Connection, one: Delivery, outcome: Outcome, now: datetime) -> None:
+    """Keep the id that a late answer names; a post that is being taken down is asked for again."""
+    if one.remote_id is None and outcome.remote_id is not None:
+        named = {"remote_id": outcome.remote_id, "remote_url": outcome.remote_url}
+        deliveries.set_values(conn, one.id, now=now, **named)
+    wish = wishes.open_one(conn, one.id)
+    if wish is not None:
+        deliveries.set_values(conn, one.id, now=now, sent_at=one.sent_at or now)
+        wishes.again(conn, wish.id, at=now, tries=wish.tries, detail="it came late")
+
+
+def record_look(
+    conn: Connection, lost: looks.Lost, probe: Probe, *, sent_at: datetime, now: datetime
+) -> None:
+    """
+    Write down what a network said when it was asked for a post whose answer was lost.
+
+    Args:
+        conn: A write transaction that holds the latch row.
+        lost: The delivery as it was when it was looked for.
+        probe: What the channel found.
+        sent_at: When it went out at the latest, if it did.
+        now: Aware UTC.
+    """
+    one = deliveries.get(conn, lost.delivery.id, lock=True)
+    if one is None:
+        return
+    looks.add(conn, lost.attempt, Look(now, probe.found.value, probe.detail))
+    said = {"found": probe.found.value, "why": probe.detail}
+    record(conn, Entry("delivery.looked", one.id, data=said), now=now)
+    if probe.found is not Found.THERE:
+        return
+    found = Outcome(Ending.SENT, f"found there: {probe.detail}", remote_id=probe.remote_id)
+    if one.fence == lost.delivery.fence:
+        record_outcome(conn, one, attempt=lost.attempt, outcome=found, now=now, sent_at=sent_at)
+    else:
+        record_stray(conn, one, attempt=lost.attempt, outcome=found, now=now)
+
+
+def record_deletion(
+    conn: Connection, one: Delivery, deletion: Deletion, *, settles_at: datetime, now: datetime
+) -> None:
+    """
+    Write down what a network said when it was asked to take a post down.
+
+    Args:
+        conn: A write transaction.
+        one: The delivery, locked.
+        deletion: What the channel said.
+        settles_at: Until then a post whose answer was lost may still appear: that it is gone
+            counts only afterwards.
+        now: Aware UTC.
+    """
+    wish = wishes.open_one(conn, one.id)
+    if wish is None or one.state is not _S.RETRACTING:
+        return
+    tries, detail = wish.tries + 1, deletion.detail
+    again = retracting.ask_again_at(tries, now=now, asked=deletion.wait)
+    match deletion.gone:
+        case Gone.DELETED | Gone.ABSENT if one.sent_at is None and now < settles_at:
+            wishes.again(conn, wish.id, at=settles_at, tries=wish.tries, detail=detail)
+        case Gone.DELETED | Gone.ABSENT:
+            wishes.end(conn, wish.id, wishes.GONE, tries=tries, detail=detail, now=now)
+            gone = {"problem": None}
+            deliveries.move(conn, one, _S.RETRACTED, why=detail, now=now, values=gone)
+        case Gone.UNKNOWN if again is not None:
+            wishes.again(conn, wish.id, at=again, tries=tries, detail=detail)
+        case Gone.UNKNOWN:
+            wishes.end(conn, wish.id, wishes.GIVEN_UP, tries=tries, detail=detail, now=now)
+            _still_out(conn, one, f"nobody knows whether it was taken down: {detail}", now)
+        case Gone.REFUSED:
+            wishes.end(conn, wish.id, wishes.REFUSED, tries=tries, detail=detail, now=now)
+            _still_out(conn, one, f"it could not be taken down: {detail}", now)
+
+
+def _still_out(conn: Connection, one: Delivery, why: str, now: datetime) -> None:
+    """Call a post what it was before somebody wanted it down, and tell people."""
+    back = _S.UNCERTAIN if one.sent_at is None else _S.SENT
+    deliveries.move(conn, one, back, why=why, now=now, values={"problem": why})
+    _tell(conn, "failed", one, why, loud=True, now=now, ref=f"retract:{one.id}")
+
+
+def _sent(
+    conn: Connection, one: Delivery, outcome: Outcome, at: datetime, now: datetime
+) -> Passage:
     values = {
         "remote_id": outcome.remote_id,
         "remote_url": outcome.remote_url,
-        "sent_at": now,
+        "sent_at": at,
         "problem": None,
         "owner": None,
         "lease_until_s": None,

@@ -1,7 +1,8 @@
 """
 A channel that appends one JSON line a post to a file, for trials and for other programs to read.
 
-``O_APPEND`` keeps lines of several writers whole; the line is fsynced before it counts as sent.
+``O_APPEND`` keeps lines of several writers whole; the line is fsynced before it counts as sent. A
+post is taken back by one more line with ``retracted_at``: readers see both, nothing is erased.
 Foreign errors: an ``OSError`` before the write is unsent, one during or after it is uncertain.
 """
 
@@ -10,10 +11,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from killswitch.channels.frame import Channel, Ending, Found, Outcome, Probe, Request
+from killswitch.channels.frame import (
+    Channel,
+    Deletion,
+    Ending,
+    Found,
+    Gone,
+    Outcome,
+    Probe,
+    Request,
+)
 from killswitch.channels.payload import payload
 from killswitch.clock import Clock
 from killswitch.failpoints import passing
@@ -22,7 +34,11 @@ from killswitch.wire import z_time
 
 # A longer line could be torn by a full disk; no network takes a text of this length either.
 MAX_TEXT = 100_000
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+# O_NONBLOCK: a pipe that nobody reads, or writes, would make the open wait for ever.
+_SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _SAFELY
+# More than any line of ours; what is longer is not one.
+_LINE_BYTES = 4 * 1024 * 1024
 
 
 class FileChannel:
@@ -31,6 +47,7 @@ class FileChannel:
     kind = "file"
     # A repeat would be a second line.
     repeat_safe = False
+    can_probe = True
 
     def __init__(self, name: str, path: Path, *, clock: Clock) -> None:
         """Append to ``path``; its folder must exist when a post is due."""
@@ -46,15 +63,12 @@ class FileChannel:
 
     def publish(self, request: Request, *, deadline_s: float) -> Outcome:  # noqa: ARG002 - a local write has no other side to wait for
         """Append the line and wait until it is on the disk."""
-        line = payload(request) | {"sent_at": z_time(self._clock.now())}
+        return self._write(payload(request) | {"sent_at": z_time(self._clock.now())}, request)
+
+    def _write(self, line: Mapping[str, Any], request: Request) -> Outcome:
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         try:
-            number = os.open(
-                self._path,
-                # O_NONBLOCK: a pipe that nobody reads would make the open wait for ever.
-                _FLAGS | os.O_NONBLOCK,
-                0o640,
-            )
+            number = os.open(self._path, _APPEND, 0o640)
         except OSError as error:
             return Outcome(Ending.UNSENT, f"{self._path} can't be opened: {error.strerror}")
         try:
@@ -82,12 +96,15 @@ class FileChannel:
                 return Outcome(Ending.UNSENT, f"{self._path}: {error.strerror}")
         return Outcome(Ending.UNCERTAIN, f"{self._path}: {error.strerror}")
 
-    def probe(self, request: Request) -> Probe:
-        """Look for the delivery's id in the file."""
-        wanted = json.dumps(request.delivery)
+    def probe(self, request: Request, *, deadline_s: float) -> Probe:  # noqa: ARG002 - as above
+        """Look for the delivery's line in the file; one that was taken back is not there."""
+        there = False
         try:
-            with self._path.open(encoding="utf-8", errors="replace") as lines:
-                there = any(wanted in line and _is_of(line, request.delivery) for line in lines)
+            for line in self._lines():
+                found = _about(line, request.delivery)
+                if found is Found.UNKNOWN:
+                    return Probe(found, "the file has a broken line of it")
+                there = found is Found.THERE if found else there
         except FileNotFoundError:
             return Probe(Found.ABSENT, f"{self._path} is not there")
         except OSError as error:
@@ -95,6 +112,31 @@ class FileChannel:
         if there:
             return Probe(Found.THERE, "the line is in the file", request.delivery)
         return Probe(Found.ABSENT, "no such line in the file")
+
+    def _lines(self) -> Iterator[bytes]:
+        number = os.open(self._path, os.O_RDONLY | _SAFELY)
+        with os.fdopen(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise OSError(0, "it is no plain file, so it can't be read again")
+            while line := file.readline(_LINE_BYTES):
+                yield line
+
+    def why_not_delete(self, remote_id: str | None) -> str | None:  # noqa: ARG002 - the line has our own id
+        """Find nothing in the way: a line can always be added."""
+        return None
+
+    def delete(self, request: Request, *, remote_id: str | None, deadline_s: float) -> Deletion:  # noqa: ARG002 - as above
+        """Append that the delivery is taken back, and wait until that is on the disk."""
+        line = {
+            "delivery": request.delivery,
+            "key": request.key,
+            "channel": request.channel,
+            "retracted_at": z_time(self._clock.now()),
+        }
+        outcome = self._write(line, request)
+        if outcome.ending is Ending.SENT:
+            return Deletion(Gone.DELETED, "appended that it is taken back")
+        return Deletion(Gone.UNKNOWN, outcome.detail)
 
     def check(self) -> str | None:
         """Look whether the file could be written."""
@@ -110,12 +152,19 @@ class FileChannel:
         return {"text": MAX_TEXT, "path": str(self._path)}
 
 
-def _is_of(line: str, delivery: str) -> bool:
+def _about(line: bytes, delivery: str) -> Found | None:
+    """Say what a line tells of a delivery, or None where it is about something else."""
+    wanted = json.dumps(delivery)
+    if wanted.encode() not in line:
+        return None
     try:
         found = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(found, dict) and found.get("delivery") == delivery
+    except (ValueError, RecursionError):
+        # Cut off by a power cut, perhaps with another line behind it.
+        return Found.UNKNOWN if f'"delivery": {wanted}'.encode() in line else None
+    if not isinstance(found, dict) or found.get("delivery") != delivery:
+        return None
+    return Found.ABSENT if "retracted_at" in found else Found.THERE
 
 
 _: type[Channel] = FileChannel

@@ -2,7 +2,9 @@
 What every network's module offers, and what an answer may conclude.
 
 ``publish`` is called by the gate alone. It makes one short request and never raises for what the
-network did: every ending is an ``Outcome``, and what is not proven is ``UNCERTAIN``.
+network did: every ending is an ``Outcome``, and what is not proven is ``UNCERTAIN``. ``probe``
+and ``delete`` are never called inside a transaction nor by the gate's threads; they raise as
+little.
 """
 
 from __future__ import annotations
@@ -86,6 +88,27 @@ class Probe:
     remote_id: str | None = None
 
 
+class Gone(StrEnum):
+    """What a network said when it was asked to take a post down."""
+
+    DELETED = "deleted"
+    # It has no such post: taken down before, or never there.
+    ABSENT = "absent"
+    # It will not, and asking again would end the same way.
+    REFUSED = "refused"
+    # Not known: ask again, for taking down twice is harmless.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The answer to a request to take a post down; ``wait`` is what the network asked us to."""
+
+    gone: Gone
+    detail: str
+    wait: timedelta | None = None
+
+
 class Channel(Protocol):
     """One account on one network."""
 
@@ -104,6 +127,11 @@ class Channel(Protocol):
         """Whether the network makes a repeated request harmless."""
         ...
 
+    @property
+    def can_probe(self) -> bool:
+        """Whether the network can be asked what it took."""
+        ...
+
     def problems(self, content: Content) -> list[str]:
         """Say what of a post this network would refuse (length, media), each in one line."""
         ...
@@ -112,8 +140,16 @@ class Channel(Protocol):
         """Make the one request that makes the post public, within ``deadline_s`` seconds."""
         ...
 
-    def probe(self, request: Request) -> Probe:
+    def probe(self, request: Request, *, deadline_s: float) -> Probe:
         """Look whether the delivery is on the network; changes nothing there."""
+        ...
+
+    def why_not_delete(self, remote_id: str | None) -> str | None:
+        """Say in one line why a post with this id at the network can't be taken down, or None."""
+        ...
+
+    def delete(self, request: Request, *, remote_id: str | None, deadline_s: float) -> Deletion:
+        """Take the delivery down; asked again, it changes nothing more."""
         ...
 
     def check(self) -> str | None:

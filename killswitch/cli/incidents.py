@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from killswitch.cli import report
-from killswitch.cli.out import Times, document, plain, say, table
+from killswitch.cli.out import Times, document, head, plain, say, table
+from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.control.client import part
 from killswitch.errors import Exit
@@ -89,6 +90,11 @@ def incident_text(doc: Doc, times: Times) -> str:
         if at
     ]
     lines += [f"  {name.ljust(16)}{value}" for name, value in facts(doc)]
+    lines += [
+        f"  {row['state'].ljust(16)}{row['id']} {plain(row['channel'])} {head(row['text'])} {after}"
+        for row in doc["posts"]
+        if (after := after_sending(row, times))
+    ]
     for cause in doc["causes"]:
         lines.append(f"  {'why'.ljust(16)}{cause['kind']}: {plain(cause['reason'])}")
         lines += [
@@ -97,6 +103,14 @@ def incident_text(doc: Doc, times: Times) -> str:
             for piece in cause["evidence"]
         ]
     return "\n".join(lines)
+
+
+def after_sending(row: Doc, times: Times) -> str:
+    """Tell what is known of a post whose answer was lost, or that somebody wanted down."""
+    told = [plain(row["looked"]["words"])] if row.get("looked") else []
+    if row.get("retraction"):
+        told.append(wish_text(row["retraction"], times))
+    return "; ".join(told)
 
 
 def facts(doc: Doc) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ The verbs take several ids, or a filter instead of ids.
   killswitch queue add "Vive l'été !" --at 2026-07-01T12:00 --channel insta --tag summer
   killswitch queue move d4k7 d9p2 --at +2h
   killswitch queue skip --tag promo --reason "not today"
+  killswitch queue retract d4k7 --reason "wrong price"
   killswitch queue import june.csv --dry-run
   killswitch queue export --format html --state held > held.html
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from killswitch.cli import queue_files, queue_show, queue_verbs
+from killswitch.cli import queue_files, queue_retract, queue_show, queue_verbs
 from killswitch.cli.reach import add_as
 
 HELP = "list, add, change, import and export posts"
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("show", "one post with its history", _add_show),
         ("import", "schedule the posts of a CSV or JSON Lines file, all or nothing", _add_import),
         ("export", "write posts to stdout", _add_export),
+        ("retract", queue_retract.HELP, queue_retract.add_arguments),
     )
     for name, told, add in plain:
         add(below.add_parser(name, help=told, description=told))
@@ -67,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         "show": queue_show.run_show,
         "import": queue_files.run_import,
         "export": queue_files.run_export,
+        "retract": queue_retract.run,
     }
     return runs.get(args.verb, queue_verbs.run_act)(args)
 

@@ -82,6 +82,8 @@ def _state(row: Doc) -> str:
         parts.append(f"({row['reason']})")
     if row["decision"]:
         parts.append(f"-> {row['decision']}")
+    if row["state"] == "uncertain" and row.get("looked"):
+        parts.append(f"({plain(row['looked']['words'])})")
     if row["clash"]:
         parts.append("CLASH " + ", ".join(f'"{plain(word)}"' for word in row["clash"][:3]))
     return " ".join(parts)
@@ -108,10 +110,27 @@ def shown_text(doc: Doc, times: Times) -> str:
             f"{attempt['outcome']}  {detail}".rstrip()
         )
     lines += [
+        f"{'Look'.ljust(10)}after try {look['attempt']}  {times.full(look['at'])}  "
+        f"{look['found']}  {plain(look['detail'])}"
+        for look in doc["looks"]
+    ]
+    lines += [f"{'Retract'.ljust(10)}{wish_text(wish, times)}" for wish in doc["retractions"]]
+    lines += [
         f"{'History'.ljust(10)}{times.full(row['at'])}  {row['event']}  {plain(row['actor'])}"
         for row in doc["history"]
     ]
     return "\n".join(lines)
+
+
+def wish_text(wish: Doc, times: Times) -> str:
+    """Write one wish to take a post down: by whom, why, and what came of it."""
+    came = {"gone": "taken down", "refused": "refused", "given_up": "not known"}
+    ended = f", {times.full(wish['ended_at'])}" if wish["ended_at"] else ""
+    said = f" ({plain(wish['detail'])})" if wish["detail"] else ""
+    return (
+        f"{came.get(wish['outcome'], 'asked for')}{ended}{said}: by {plain(wish['by'] or '-')}, "
+        f"{times.full(wish['asked_at'])}: {plain(wish['reason'])}"
+    )
 
 
 def _facts(doc: Doc, times: Times) -> Iterator[tuple[str, str]]:
@@ -138,3 +157,5 @@ def _facts(doc: Doc, times: Times) -> Iterator[tuple[str, str]]:
     yield "Remote id", plain(doc.get("remote_id") or "")
     yield "Address", plain(doc.get("remote_url") or "")
     yield "Problem", plain(doc.get("problem") or "")
+    looked = doc.get("looked")
+    yield "Looked", plain(looked["words"]) if looked else ""

@@ -50,7 +50,7 @@ def html(doc: Doc, times: Times) -> str:
 
 
 def _sections(doc: Doc, times: Times) -> list[tuple[str, list[Row]]]:
-    from killswitch.cli.incidents import facts  # noqa: PLC0415 - they print the same facts
+    from killswitch.cli.incidents import after_sending, facts  # noqa: PLC0415 - the same facts
 
     headlines = [
         (times.full(piece["at"]), plain(f"{piece['outlet']}: {piece['title']}"))
@@ -62,13 +62,14 @@ def _sections(doc: Doc, times: Times) -> list[tuple[str, list[Row]]]:
         ("Measured", facts(doc)),
         ("Why", [(cause["kind"], plain(cause["reason"])) for cause in doc["causes"]]),
         ("Headlines", headlines),
-        ("Posts", [_post(row, times) for row in doc["posts"]]),
+        ("Posts", [_post(row, after_sending(row, times), times) for row in doc["posts"]]),
         ("Decisions", [_decision(row) for row in doc["decisions"]]),
     ]
 
 
-def _post(row: Doc, times: Times) -> Row:
-    return times.full(row["due"]), plain(f"{row['channel']}, {row['state']}: {row['text']}")
+def _post(row: Doc, after: str, times: Times) -> Row:
+    told = f"{row['channel']}, {row['state']}: {row['text']}" + (f" ({after})" if after else "")
+    return times.full(row["due"]), plain(told)
 
 
 def _decision(row: Doc) -> Row:

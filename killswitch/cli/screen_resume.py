@@ -55,6 +55,8 @@ def post_line(post: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> 
         parts.append(words("-> {decision}").format(decision=post["decision"]))
     elif post.get("reason"):
         parts.append(f"({post['state']}: {post['reason']})")
+    elif post["state"] == "uncertain" and post.get("looked"):
+        parts.append(f"({plain(post['looked']['words'])})")
     if post.get("stale"):
         parts.append(words("STALE"))
     if post["clash"]:

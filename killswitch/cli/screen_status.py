@@ -188,7 +188,8 @@ class Screen:
         for post in posts[:WENT_OUT_SHOWN]:
             when = f"{self._times.short(post['at'])} " if post.get("at") else ""
             who = f" ({plain(post['author'])})" if post.get("author") else ""
-            shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}")
+            note = f" ({plain(post['note'])})" if post.get("note") else ""
+            shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}{note}")
         more = len(posts) - WENT_OUT_SHOWN
         return " · ".join(shown) + (f" · +{more}" if more > 0 else "")
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from killswitch.cli.out import emit, head, plain
+from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.errors import Exit
 
@@ -31,5 +32,9 @@ def run(args: argparse.Namespace) -> int:
     lines.append(f"Author    {plain(doc['author'] or '-')}")
     if doc["approved_by"]:
         lines.append(f"Approved  {plain(doc['approved_by'])}")
+    if row.get("looked") and row["state"] != "retracted":
+        lines.append(f"Looked    {plain(row['looked']['words'])}")
+    if row.get("retraction"):
+        lines.append(f"Retract   {wish_text(row['retraction'], times)}")
     emit(args, doc, "\n".join(lines))
     return Exit.DONE

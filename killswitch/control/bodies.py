@@ -175,6 +175,7 @@ class ActBody(Body):
         "keep",
         "confirm",
         "resolve",
+        "retract",
         "approve",
         "reject",
     ]
@@ -195,6 +196,8 @@ class ActBody(Body):
             raise ValueError("move needs at")
         if (self.verb == "resolve") != (self.sent is not None):
             raise ValueError("sent belongs to resolve, and resolve needs it")
+        if self.verb == "retract" and (self.filter is not None or not (self.reason or "").strip()):
+            raise ValueError("retract takes ids, no filter, and needs a reason")
         if self.verb == "edit" and not (self.text or self.link or self.tags is not None or self.at):
             raise ValueError("edit changes text, link, tags or at: name one")
         return self

@@ -33,11 +33,15 @@ NEEDS = {
     "keep": frozenset({"author", "resumer"}),
     "confirm": frozenset({"author", "resumer"}),
     "resolve": frozenset({"author", "resumer"}),
+    "retract": frozenset({"approver", "resumer"}),
     "approve": frozenset({"approver"}),
     "reject": frozenset({"approver"}),
 }
-"""Roles of each verb: what lets a held post out is a resumer's, what withdraws it anybody's."""
-NAMED = frozenset({"release"})
+"""
+Roles of each verb: what lets a held post out is a resumer's, what withdraws it anybody's. What the
+public has seen is taken down by those who may also let it out: nobody can take that back.
+"""
+NAMED = frozenset({"release", "retract"})
 """Verbs for which a human answers by name."""
 
 

@@ -24,7 +24,9 @@ from killswitch.daemon import policies
 from killswitch.daemon.alarm import Alarm
 from killswitch.daemon.eyes import Eyes
 from killswitch.daemon.guard import Guard
+from killswitch.daemon.prober import Prober
 from killswitch.daemon.reaper import recover
+from killswitch.daemon.retractor import Retractor
 from killswitch.daemon.supervisor import Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.desk.context import Context, Hooks, Looked, PendingPause
@@ -107,6 +109,8 @@ class Daemon:
         self.parts: Parts
         self.guard: Guard
         self._sweep: Sweep
+        self._prober: Prober
+        self._retractor: Retractor
         self._teller: Teller
         self._relays: Relays
         self._loops: dict[str, Loop] = {}
@@ -298,6 +302,18 @@ class Daemon:
             on_fault=self.supervisor.fail,
             clock_is_steady=self.guard.clock_is_steady,
         )
+        self._prober = Prober(
+            lambda: self.parts.context,
+            clock=clock,
+            closing=self.closing,
+            on_fault=self.supervisor.fail,
+        )
+        self._retractor = Retractor(
+            lambda: self.parts.context,
+            clock=clock,
+            closing=self.closing,
+            on_fault=self.supervisor.fail,
+        )
         self._teller = Teller(
             self.store,
             clock,
@@ -319,6 +335,8 @@ class Daemon:
             Loop("grade", self._grade_step),
             Loop("guard", self.guard.step),
             Loop("sweep", self._sweep_step, limit_s=60.0),
+            Loop("probe", self._prober.step),
+            Loop("retract", self._retractor.step),
             Loop("notify", self._teller.round, limit_s=120.0),
             Loop("relays", self._relays.round, limit_s=120.0),
         ):
@@ -387,7 +405,7 @@ class Daemon:
 
     def wake_all(self) -> None:
         """Let every loop that acts on the latch look at once."""
-        for name in ("sweep", "guard", "notify", "relays"):
+        for name in ("sweep", "guard", "probe", "retract", "notify", "relays"):
             self.wake(name)
 
     def one_line(self) -> str:
@@ -476,6 +494,8 @@ class Daemon:
             self._alarm.stop()
             self.supervisor.join(10.0)
             self._sweep.close()
+            self._prober.close()
+            self._retractor.close()
             self._teller.close()
             self._relays.close()
         self._parsers.close()

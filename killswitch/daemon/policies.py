@@ -121,6 +121,8 @@ def channels_of(settings: Settings, *, door: Door, clock: Clock) -> Mapping[str,
                 one.url,
                 secret=one.secret.get_secret_value(),
                 repeat_safe=one.repeat_safe,
+                probe_url=one.probe_url,
+                delete_url=one.delete_url,
                 door=door,
                 clock=clock,
             )

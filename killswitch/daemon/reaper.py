@@ -8,7 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from killswitch.clock import Clock
@@ -23,8 +23,6 @@ from killswitch.store.engine import Connection, Store
 from killswitch.store.latch import NewCause
 from killswitch.trip import trip
 
-# A network that makes repeats harmless is asked again only after it must have settled.
-SETTLE = timedelta(seconds=60)
 _S = DeliveryState
 
 

@@ -15,15 +15,25 @@ from datetime import datetime, timedelta
 import structlog
 
 from killswitch.clock import Clock
-from killswitch.daemon.reaper import SETTLE, reap
+from killswitch.daemon.reaper import reap
 from killswitch.desk import clashing, imports
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
 from killswitch.gate import LEASE_S, Gate
 from killswitch.queue import rules
+from killswitch.queue.looking import SETTLE
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import attempts, channel_state, decisions, deliveries, notices, posts
+from killswitch.store import (
+    attempts,
+    channel_state,
+    decisions,
+    deliveries,
+    looks,
+    notices,
+    posts,
+    retractions,
+)
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import BATCH, Delivery
 from killswitch.store.engine import Connection
@@ -180,7 +190,12 @@ class Sweep:
     # -- what may leave --------------------------------------------------------------------------
 
     def _resend_harmless(self, ctx: Context) -> None:
-        """Put uncertain deliveries back where the network makes a repeat harmless."""
+        """
+        Put uncertain deliveries back where the network makes a repeat harmless.
+
+        One that can be asked must have said often enough that the post is not there; and what
+        somebody wanted taken down is not sent again.
+        """
         now = self._clock.now()
         safe = {name for name, channel in ctx.channels.items() if channel.repeat_safe}
         if not safe:
@@ -194,7 +209,14 @@ class Sweep:
                 and one.tries < rules.MAX_TRIES
                 and not self._is_late(ctx, one, now)
             ]
+            looked = looks.of(conn, [one.id for one in found])
+            unwanted = retractions.of(conn, [one.id for one in found])
         for one in found:
+            asked = looked.get(one.id)
+            if ctx.channels[one.channel].can_probe and not (asked and asked.is_not_found):
+                continue
+            if unwanted[one.id]:
+                continue
             with ctx.store.write() as conn:
                 if not latch_store.lock(conn, share=True).paused:
                     deliveries.move(

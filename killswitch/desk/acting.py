@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from killswitch.desk import once, verbs, verdicts
+from killswitch.desk import once, retracting, verbs, verdicts
 from killswitch.desk.context import Context
 from killswitch.desk.deed import Deed
 from killswitch.desk.listing import LIVE, find, resolve_ids
@@ -40,6 +40,7 @@ _DEEDS: Mapping[str, Callable[[Deed, Delivery], str | None]] = {
     "cancel": verbs.cancel,
     "confirm": verdicts.confirm,
     "resolve": verdicts.resolve,
+    "retract": retracting.retract,
     "approve": verdicts.approve,
     "reject": verdicts.reject,
 }
@@ -102,6 +103,10 @@ def _check(wanted: QueueAct, when: When | None) -> None:
         raise UsageError("no_change", "edit needs something to change", "--text, --link or --tag")
     if wanted.verb == "resolve" and wanted.sent is None:
         raise UsageError("no_verdict", "resolve needs what you saw", "--sent or --not-sent")
+    if wanted.verb == "retract" and not (wanted.reason or "").strip():
+        raise UsageError("no_reason", "retract needs a reason, which is recorded", "--reason TEXT")
+    if wanted.verb == "retract" and wanted.chosen is not None:
+        raise UsageError("no_ids", "retract takes posts one by one, by their ids", "name each id")
 
 
 def _together(plan: _Plan, ids: Sequence[str]) -> ActedDoc:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from killswitch.latch import Cause, Inhibit
+from killswitch.queue.looking import Looked
 from killswitch.queue.states import DeliveryState
-from killswitch.store import decisions, deliveries, people
+from killswitch.store import decisions, deliveries, looks, people, retractions
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.wire import (
@@ -18,11 +20,16 @@ from killswitch.wire import (
     DeliveryDoc,
     EvidenceDoc,
     InhibitDoc,
+    LookedDoc,
     PostDoc,
+    RetractionDoc,
     z_or_none,
     z_time,
 )
 
+_S = DeliveryState
+# Where a post is, or may be, on its network: what was looked for and taken down is told of these.
+_OUT = frozenset({_S.UNCERTAIN, _S.SENT, _S.RETRACTING, _S.RETRACTED})
 # People recognise a post by its beginning.
 HEAD_CHARS = 80
 
@@ -34,6 +41,47 @@ def post_doc(one: Delivery) -> PostDoc:
         "channel": one.channel,
         "text": head(one.content.text),
         "at": z_or_none(one.sent_at),
+    }
+
+
+def doubt_docs(conn: Connection, found: Sequence[Delivery]) -> list[PostDoc]:
+    """Return what may have gone out, with what its network said when it was asked."""
+    looked = looks.of(conn, [one.id for one in found])
+    documents = []
+    for one in found:
+        document = post_doc(one)
+        if one.state is _S.RETRACTING:
+            document["note"] = "it is being taken down"
+        elif one.id in looked and looked[one.id].looks:
+            document["note"] = looked[one.id].words
+        documents.append(document)
+    return documents
+
+
+def looked_doc(looked: Looked) -> LookedDoc:
+    """Return what was looked for, and what people read of it."""
+    last = looked.looks[-1] if looked.looks else None
+    return {
+        "times": len(looked.looks),
+        "found": last.found if last else None,
+        "not_found": looked.is_not_found,
+        "at": z_time(last.at) if last else None,
+        "next_at": z_or_none(looked.next_at),
+        "words": looked.words,
+    }
+
+
+def retraction_doc(wish: Any, names: Mapping[str, str]) -> RetractionDoc:
+    """Return one wish to take a post down."""
+    return {
+        "asked_at": z_time(wish.asked_at),
+        "by": names.get(wish.asked_by),
+        "reason": wish.reason,
+        "tries": wish.tries,
+        "outcome": wish.outcome,
+        "detail": wish.detail,
+        "next_at": z_time(wish.next_at) if wish.outcome == retractions.OPEN else None,
+        "ended_at": z_or_none(wish.ended_at),
     }
 
 
@@ -87,25 +135,38 @@ def delivery_docs(
 ) -> list[DeliveryDoc]:
     """Return deliveries as ``queue list`` shows them, with their holds and decisions."""
     ids = [one.id for one in found]
-    holds = deliveries.holds_of(conn, ids)
-    decided = decisions.of(conn, ids)
-    known = people.names(
-        conn, {one.author for one in found} | {one.approved_by for one in found if one.approved_by}
+    out = [one.id for one in found if one.state in _OUT]
+    wishes = retractions.of(conn, out)
+    facts = _Facts(
+        holds=deliveries.holds_of(conn, ids),
+        decided=decisions.of(conn, ids),
+        looked=looks.of(conn, out),
+        wishes={one: rows[-1] for one, rows in wishes.items() if rows},
+        now=now,
+        stale_after=stale_after,
     )
-    return [
-        _delivery_doc(one, holds[one.id], decided.get(one.id), known, now, stale_after)
-        for one in found
-    ]
+    known = {one.author for one in found} | {one.approved_by for one in found if one.approved_by}
+    known |= {wish.asked_by for wish in facts.wishes.values()}
+    names = people.names(conn, known)
+    return [_delivery_doc(one, facts, names) for one in found]
 
 
-def _delivery_doc(  # noqa: PLR0917 - the parts of one document
-    one: Delivery,
-    holds: Sequence[Any],
-    decision: Any,
-    names: Mapping[str, str],
-    now: datetime,
-    stale_after: timedelta,
-) -> DeliveryDoc:
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of a page of deliveries, by delivery id."""
+
+    holds: Mapping[str, Sequence[Any]]
+    decided: Mapping[str, Any]
+    looked: Mapping[str, Looked]
+    wishes: Mapping[str, Any]
+    now: datetime
+    stale_after: timedelta
+
+
+def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> DeliveryDoc:
+    holds, decision = facts.holds[one.id], facts.decided.get(one.id)
+    looked, wish = facts.looked.get(one.id), facts.wishes.get(one.id)
+    asked = looked is not None and (one.state is _S.UNCERTAIN or bool(looked.looks))
     return {
         "id": one.id,
         "post": one.post,
@@ -129,5 +190,7 @@ def _delivery_doc(  # noqa: PLR0917 - the parts of one document
         "sent_at": z_or_none(one.sent_at),
         "problem": one.problem,
         "expires": z_or_none(one.expires_at),
-        "stale": one.state is DeliveryState.HELD and now - one.due_at > stale_after,
+        "stale": one.state is _S.HELD and facts.now - one.due_at > facts.stale_after,
+        "looked": looked_doc(looked) if looked is not None and asked else None,
+        "retraction": retraction_doc(wish, names) if wish else None,
     }

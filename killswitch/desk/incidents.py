@@ -76,12 +76,13 @@ def _find(conn: Connection, ref: str) -> Any:
 
 
 def _touched(conn: Connection, row: Any, now: datetime) -> list[deliveries.Delivery]:
-    """Return what the pause held, and what went out between the first headline and its end."""
+    """Return what the pause held, and what left, perhaps, from the first headline to its end."""
     held = deliveries.ever_held(conn, row.id, row.story)
     start = row.first_headline_at or row.tripped_at
-    sent = deliveries.sent_between(conn, start, row.resumed_at or now)
+    end = row.resumed_at or now
+    left = deliveries.sent_between(conn, start, end) + deliveries.lost_between(conn, start, end)
     known = {one.id for one in held}
-    return [*held, *(one for one in sent if one.id not in known)]
+    return [*held, *(one for one in left if one.id not in known)]
 
 
 def _document(conn: Connection, row: Any, now: datetime) -> IncidentDoc:

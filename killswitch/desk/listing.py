@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from killswitch.desk.context import Context
-from killswitch.desk.documents import audit_doc, delivery_docs
+from killswitch.desk.documents import audit_doc, delivery_docs, retraction_doc
 from killswitch.errors import RefusedError, UsageError
 from killswitch.queue.states import DeliveryState
-from killswitch.store import attempts, audit, deliveries, people
+from killswitch.store import attempts, audit, deliveries, looks, people, retractions
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.wire import (
     AttemptDoc,
     DeliveryShownDoc,
+    LookDoneDoc,
     QueueFilter,
     QueuePageDoc,
     WhoseDoc,
@@ -119,7 +120,8 @@ def shown(ctx: Context, ref: str) -> DeliveryShownDoc:
             raise RefusedError("not_found", f"there is no post {ref!r}", "killswitch queue list")
         (document,) = delivery_docs(conn, [one], now=now, stale_after=ctx.queue.stale_after)
         rows = audit.rows(conn, subject=one.id, limit=_HISTORY)
-        names = people.names(conn, {row.actor for row in rows})
+        wishes = retractions.of(conn, [one.id])[one.id]
+        names = people.names(conn, {row.actor for row in rows} | {wish.asked_by for wish in wishes})
         tries: list[AttemptDoc] = [
             {
                 "number": t.number,
@@ -130,7 +132,22 @@ def shown(ctx: Context, ref: str) -> DeliveryShownDoc:
             }
             for t in attempts.of_delivery(conn, one.id)
         ]
-        return {**document, "history": [audit_doc(row, names) for row in rows], "attempts": tries}
+        looked: list[LookDoneDoc] = [
+            {
+                "attempt": look.attempt,
+                "at": z_time(look.at),
+                "found": look.found,
+                "detail": look.detail,
+            }
+            for look in looks.all_of(conn, one.id)
+        ]
+        return {
+            **document,
+            "history": [audit_doc(row, names) for row in rows],
+            "attempts": tries,
+            "looks": looked,
+            "retractions": [retraction_doc(wish, names) for wish in wishes],
+        }
 
 
 def whose(ctx: Context, query: str) -> WhoseDoc:

@@ -166,7 +166,7 @@ def _seal(ctx: Context, conn: Connection, version: int | None, *, write: bool) -
     latch = latch_store.lock(conn) if write else latch_store.read(conn)
     stands = latch.paused and latch.version >= (version or 0) and not ctx.pending
     sending = deliveries.in_state(conn, DeliveryState.SENDING)
-    uncertain = deliveries.in_state(conn, DeliveryState.UNCERTAIN)
+    uncertain = deliveries.in_doubt(conn)
     if write and stands and not sending and latch.sealed_at is None:
         now = ctx.clock.now()
         latch_store.seal(conn, latch, uncertain=[one.id for one in uncertain], now=now)

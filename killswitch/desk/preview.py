@@ -53,7 +53,7 @@ def preview(ctx: Context) -> ResumePreviewDoc:
             ),
             "held": deliveries.count(conn, _S.HELD),
             "next_24h": docs(_coming(conn, now)),
-            "uncertain": docs(deliveries.in_state(conn, _S.UNCERTAIN)),
+            "uncertain": docs(deliveries.in_doubt(conn)),
         }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
 from killswitch.desk.context import Context
-from killswitch.desk.documents import cause_doc, head, inhibit_doc, post_doc
+from killswitch.desk.documents import cause_doc, doubt_docs, head, inhibit_doc, post_doc
 from killswitch.errors import TransientError
 from killswitch.flags import FlagState
 from killswitch.latch import Inhibit, InhibitKind, Latch
@@ -85,7 +85,7 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
         "flags": _flags(flags),
         "state_dir": str(ctx.state_dir),
         "since": z_or_none(latch.paused_at),
-        "uncertain": [post_doc(one) for one in deliveries.in_state(conn, _S.UNCERTAIN)],
+        "uncertain": doubt_docs(conn, deliveries.in_doubt(conn)),
         "undecided": _undecided(conn, latch, now),
         "relays": relays,
         "by_hand": by_hand(ctx.also_stop, relays),

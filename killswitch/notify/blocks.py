@@ -59,7 +59,8 @@ def in_doubt(voice: Voice, status: StatusDoc, lost: Iterable[Facts]) -> Lines:
     uncertain = {post["id"] for post in status.get("uncertain") or ()}
     lines = [voice.say("Look whether these are out:")]
     for post in posts[:_POSTS_SHOWN]:
-        lines.append(f"  {voice.post(post)}")
+        note = plain(post.get("note") or "", _REASON_LONGEST)
+        lines.append(f"  {voice.post(post)}" + (f" ({note})" if note else ""))
         if post.get("id") in uncertain:
             name = plain(post["id"], NAME_LONGEST)
             lines.append(f"    killswitch queue resolve {name} --sent | --not-sent")

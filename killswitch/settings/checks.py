@@ -153,7 +153,9 @@ def _addresses(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], str]
         yield ("feeds", at, "url"), feed.url
     for at, channel in enumerate(settings.channels):
         if isinstance(channel, WebhookChannel):
-            yield ("channels", at, "url"), channel.url
+            for key in ("url", "probe_url", "delete_url"):
+                if getattr(channel, key) is not None:
+                    yield ("channels", at, key), getattr(channel, key)
     for at, relay in enumerate(settings.relays):
         if relay.url is not None:
             yield ("relays", at, "url"), relay.url

@@ -111,6 +111,37 @@ def _web_address(value: str) -> str:
     return value
 
 
+# What an address may hold beside its places: nothing that would be written otherwise when asked.
+_ADDRESS_SIGNS = re.compile(r"[A-Za-z0-9\-._~:/?@!$&'()*+,;=%]*")
+
+
+def _with_places(value: str, places: tuple[str, ...]) -> str:
+    """Check an address in which ids are put at ``places``: at least one, behind the host."""
+    address = _web_address(value)
+    example = f'"https://example.org/posts/{places[0]}"'
+    rest = address
+    for place in places:
+        rest = rest.replace(place, "")
+    if rest == address:
+        raise ValueError(f"it does not say where the id goes: write it like {example}")
+    if not _ADDRESS_SIGNS.fullmatch(rest):
+        raise ValueError(
+            f"beside {' and '.join(places)} it may hold letters, digits and the signs of addresses "
+            f"only (others as %XX): write it like {example}"
+        )
+    if "{" in urlsplit(address).netloc:
+        raise ValueError(f"an id may not choose the host: write it like {example}")
+    return address
+
+
+def _probe_address(value: str) -> str:
+    return _with_places(value, ("{delivery}",))
+
+
+def _delete_address(value: str) -> str:
+    return _with_places(value, ("{delivery}", "{remote_id}"))
+
+
 def _scheme_refusal(value: str) -> str:
     scheme, mark, rest = value.partition("://")
     bare = rest if mark else value.removeprefix("//")
@@ -298,6 +329,8 @@ Name = Annotated[str, AfterValidator(_name)]
 ChannelName = Annotated[str, AfterValidator(_channel_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+ProbeAddress = Annotated[str, AfterValidator(_probe_address)]
+DeleteAddress = Annotated[str, AfterValidator(_delete_address)]
 NoticeAddress = Annotated[SecretStr, AfterValidator(_notice_address)]
 StoreAddress = Annotated[SecretStr, AfterValidator(_store_address)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]

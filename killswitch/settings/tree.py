@@ -23,11 +23,13 @@ from killswitch.settings.kinds import (
     ChannelName,
     Command,
     Country,
+    DeleteAddress,
     Language,
     Name,
     NoticeAddress,
     Pattern,
     PrivateNetwork,
+    ProbeAddress,
     Quiet,
     Secret,
     Share,
@@ -144,6 +146,8 @@ class WebhookChannel(Section):
     url: WebAddress
     secret: Secret
     repeat_safe: bool = False
+    probe_url: ProbeAddress | None = None
+    delete_url: DeleteAddress | None = None
     late_after: Positive | None = None
     min_gap: Duration | None = None
     max_per_hour: Count | None = None

@@ -53,10 +53,14 @@ def open_attempt(
 
 
 def end(conn: Connection, attempt: str, outcome: str, *, detail: str | None, now: datetime) -> None:
-    """Write what became of a try (a late answer may replace ``unknown``)."""
+    """
+    Write what became of a try.
+
+    A late answer may replace ``unknown``; what was accepted, or found on its network, stays so.
+    """
     conn.execute(
         sa.update(attempts)
-        .where(attempts.c.id == attempt)
+        .where(attempts.c.id == attempt, attempts.c.outcome != "accepted")
         .values(outcome=outcome, detail=detail, ended_at=now)
     )
 

@@ -21,7 +21,7 @@ from killswitch.queue.states import DeliveryState, HoldKind, may_follow
 from killswitch.store import audit
 from killswitch.store.audit import Entry
 from killswitch.store.engine import insert_new
-from killswitch.store.schema import batches, decisions, deliveries, holds, posts
+from killswitch.store.schema import attempts, batches, decisions, deliveries, holds, posts
 
 _S = DeliveryState
 # A hold costs 1 to 1.5 ms: so many stay below the 50 ms that a transaction may last.
@@ -251,6 +251,36 @@ def in_state(
     if before is not None:
         statement = statement.where(column < before)
     return [delivery(row) for row in conn.execute(statement.order_by(column).limit(limit))]
+
+
+def in_doubt(conn: Connection) -> list[Delivery]:
+    """
+    Return what may have gone out or may still arrive, soonest due first.
+
+    A post that somebody wants down before anybody knew whether it is out stays in doubt meanwhile.
+    """
+    statement = select().where(
+        sa.or_(
+            deliveries.c.state == _S.UNCERTAIN.value,
+            sa.and_(deliveries.c.state == _S.RETRACTING.value, deliveries.c.sent_at.is_(None)),
+        )
+    )
+    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.due_at))]
+
+
+def lost_between(conn: Connection, start: datetime, end: datetime) -> list[Delivery]:
+    """Return what may have gone out by a request that was on the wire between two instants."""
+    tried = sa.exists().where(
+        attempts.c.delivery == deliveries.c.id,
+        attempts.c.outcome == "unknown",
+        attempts.c.ended_at >= start,
+        attempts.c.intent_at < end,
+    )
+    states = [_S.UNCERTAIN.value, _S.RETRACTING.value, _S.RETRACTED.value]
+    statement = select().where(
+        deliveries.c.state.in_(states), deliveries.c.sent_at.is_(None), tried
+    )
+    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.due_at))]
 
 
 def due_on(conn: Connection, channel: str, *, now: datetime, limit: int) -> list[Delivery]:

@@ -15,8 +15,8 @@ from killswitch.errors import OperatorError
 from killswitch.failpoints import passing
 from killswitch.store.engine import Store
 
-HEAD = "0001"
-KNOWN = ("0001",)
+HEAD = "0002"
+KNOWN = ("0001", "0002")
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -48,8 +48,8 @@ def version_of(store: Store) -> str | None:
     return version
 
 
-def upgrade(store: Store) -> None:
-    """Run the missing migrations, all in one transaction."""
+def upgrade(store: Store, *, to: str = HEAD) -> None:
+    """Run the missing migrations up to a version, all in one transaction."""
     # Slow to import and seldom needed: an ordinary start has nothing to migrate.
     from alembic import command  # noqa: PLC0415 - as said above
     from alembic.config import Config  # noqa: PLC0415 - as said above
@@ -58,6 +58,6 @@ def upgrade(store: Store) -> None:
     config.set_main_option("script_location", str(_SCRIPTS))
     with store.write() as conn:
         config.attributes["connection"] = conn
-        command.upgrade(config, HEAD)
+        command.upgrade(config, to)
         passing("migrate.before_commit")
     passing("migrate.after_commit")

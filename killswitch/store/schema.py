@@ -6,6 +6,7 @@ Invariants, each held by the database itself and not only by code:
     At most one open cause per (kind, ref) (partial unique index).
     Audit rows are never changed or removed (trigger), except by closing the process's own file.
     A delivery has at most one open attempt (partial unique index).
+    Only a human asks a network to take a post down, once at a time (check, partial unique index).
 
 Times are aware UTC; SQLite keeps them as fixed-width ISO 8601 text, which sorts like time.
 """
@@ -299,6 +300,44 @@ sa.Index(
     unique=True,
     sqlite_where=attempts.c.outcome == "open",
     postgresql_where=attempts.c.outcome == "open",
+)
+# What a network said when it was asked for a post whose answer was lost; one row a look.
+looks = sa.Table(
+    "looks",
+    metadata,
+    sa.Column("attempt", ID, sa.ForeignKey("attempts.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("found", sa.String(10), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.CheckConstraint(_in("found", ["there", "absent", "unknown"]), name="known_found"),
+)
+# A human's wish that a post be taken down; the post itself, with its id there, stays in the store.
+retractions = sa.Table(
+    "retractions",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("delivery", ID, sa.ForeignKey("deliveries.id"), nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("asked_by", ID, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_at", UtcDateTime, nullable=False),
+    sa.Column("outcome", sa.String(10), nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.Column("ended_at", UtcDateTime),
+    sa.CheckConstraint(
+        _in("outcome", ["open", "gone", "refused", "given_up"]), name="known_outcome"
+    ),
+    sa.CheckConstraint("asked_by <> 'machine'", name="asked_by_a_human"),
+)
+sa.Index("ix_retractions_delivery", retractions.c.delivery)
+sa.Index(
+    "uq_retractions_open",
+    retractions.c.delivery,
+    unique=True,
+    sqlite_where=retractions.c.outcome == "open",
+    postgresql_where=retractions.c.outcome == "open",
 )
 # The hard cap counts attempts of a channel's rolling hour; a channel waits after a 401 or 429.
 channel_state = sa.Table(

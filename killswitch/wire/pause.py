@@ -47,13 +47,14 @@ class FlagDoc(TypedDict):
 
 
 class PostDoc(TypedDict):
-    """A delivery in one line: on the wire, uncertain, gone out."""
+    """A delivery in one line: on the wire, uncertain, gone out; ``note``: what is known of it."""
 
     id: str
     channel: str
     text: str
     at: NotRequired[str | None]
     author: NotRequired[str | None]
+    note: NotRequired[str | None]
 
 
 class PauseDoc(TypedDict):

@@ -20,6 +20,41 @@ class MediaDoc(TypedDict):
     alt: str
 
 
+class LookedDoc(TypedDict):
+    """
+    What its network said when it was asked for a post whose answer was lost.
+
+    ``found`` is the last answer: ``"there"``, ``"absent"``, ``"unknown"`` (no clear answer), None
+    while nobody has looked; ``not_found`` says that it was absent often and late enough; ``words``
+    tell it to people; ``next_at`` is None where nobody looks again.
+    """
+
+    times: int
+    found: str | None
+    not_found: bool
+    at: str | None
+    next_at: str | None
+    words: str
+
+
+class RetractionDoc(TypedDict):
+    """
+    A human's wish that a post be taken down.
+
+    ``outcome`` is ``"open"``, ``"gone"``, ``"refused"`` or ``"given_up"`` (nobody knows);
+    ``next_at`` says when the network is asked again, None once it is over.
+    """
+
+    asked_at: str
+    by: str | None
+    reason: str
+    tries: int
+    outcome: str
+    detail: str | None
+    next_at: str | None
+    ended_at: str | None
+
+
 class DeliveryDoc(TypedDict):
     """One delivery, as ``queue list`` shows it."""
 
@@ -47,6 +82,8 @@ class DeliveryDoc(TypedDict):
     problem: NotRequired[str | None]
     expires: NotRequired[str | None]
     stale: NotRequired[bool]
+    looked: NotRequired[LookedDoc | None]
+    retraction: NotRequired[RetractionDoc | None]
 
 
 class AuditDoc(TypedDict):
@@ -70,11 +107,22 @@ class AttemptDoc(TypedDict):
     ended_at: str | None
 
 
+class LookDoneDoc(TypedDict):
+    """One look at the network; ``attempt`` is the number of the try whose answer was lost."""
+
+    attempt: int
+    at: str
+    found: str
+    detail: str
+
+
 class DeliveryShownDoc(DeliveryDoc):
     """One delivery with all that happened to it."""
 
     history: list[AuditDoc]
     attempts: list[AttemptDoc]
+    looks: list[LookDoneDoc]
+    retractions: list[RetractionDoc]
 
 
 class QueuePageDoc(TypedDict):

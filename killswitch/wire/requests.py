@@ -17,6 +17,7 @@ VERBS = (
     "keep",
     "confirm",
     "resolve",
+    "retract",
     "approve",
     "reject",
 )

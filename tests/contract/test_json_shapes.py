@@ -131,7 +131,7 @@ def test_every_reference_of_the_schema_leads_somewhere(schema):
 
 def test_the_words_of_the_command_line_are_those_of_the_rules():
     assert set(STATES) == {state.value for state in DeliveryState}
-    verbs = {*VERBS, "approve", "reject"}
+    verbs = {*VERBS, "retract", "approve", "reject"}
     assert verbs == set(wire.VERBS) == NEEDS.keys()
     assert set(ActBody.model_fields["verb"].annotation.__args__) == verbs
 

@@ -20,5 +20,9 @@ def _callers_of(method: str) -> set[str]:
     }
 
 
+def test_nothing_but_the_prober_asks_what_a_network_took():
+    assert _callers_of("probe") == {"daemon/prober.py"}
+
+
 def test_nothing_but_the_gate_publishes():
     assert _callers_of("publish") == {"gate.py"}

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from killswitch.channels.frame import Ending, Found, Outcome, Probe, Request
+from killswitch.channels.frame import Deletion, Ending, Found, Gone, Outcome, Probe, Request
 from killswitch.clock import FakeClock
 from killswitch.daemon.guard import Guard
+from killswitch.daemon.prober import Prober
+from killswitch.daemon.retractor import Retractor
 from killswitch.daemon.sweep import Sweep
 from killswitch.desk.context import Context, Hooks, Looked, QueuePolicy
 from killswitch.desk.desk import Desk
@@ -53,6 +55,12 @@ class FakeNetwork:
         self.repeat_safe = repeat_safe
         self.published: list[tuple[datetime, str]] = []
         self.answer: Outcome | Callable[[Request], Outcome] = SENT
+        self.can_probe = False
+        self.looks: list[tuple[datetime, str]] = []
+        self.looked: Probe | Callable[[Request], Probe] = Probe(Found.UNKNOWN, "HTTP 500")
+        self.why_not: str | None = None
+        self.deletions: list[tuple[datetime, str, str | None]] = []
+        self.deleted: Deletion | Callable[[Request], Deletion] = Deletion(Gone.DELETED, "HTTP 204")
         self.clock: FakeClock | None = None
 
     def publish(self, request: Request, *, deadline_s: float) -> Outcome:
@@ -63,8 +71,18 @@ class FakeNetwork:
     def problems(self, content: Content) -> list[str]:
         return []
 
-    def probe(self, request: Request) -> Probe:
-        return Probe(Found.UNKNOWN, "a fake can't be asked")
+    def probe(self, request: Request, *, deadline_s: float) -> Probe:
+        assert self.clock is not None
+        self.looks.append((self.clock.now(), request.delivery))
+        return self.looked(request) if callable(self.looked) else self.looked
+
+    def why_not_delete(self, remote_id: str | None) -> str | None:
+        return self.why_not
+
+    def delete(self, request: Request, *, remote_id: str | None, deadline_s: float) -> Deletion:
+        assert self.clock is not None
+        self.deletions.append((self.clock.now(), request.delivery, remote_id))
+        return self.deleted(request) if callable(self.deleted) else self.deleted
 
     def check(self) -> str | None:
         return None
@@ -126,6 +144,18 @@ class Bench:
             incarnation=self.incarnation,
             on_fault=self.faults.append,
             clock_is_steady=lambda now: self.guard.clock_is_steady(now),  # noqa: PLW0108 - the guard is made later
+        )
+        self.prober = Prober(
+            lambda: self.context,
+            clock=self.clock,
+            closing=self.closing,
+            on_fault=self.faults.append,
+        )
+        self.retractor = Retractor(
+            lambda: self.context,
+            clock=self.clock,
+            closing=self.closing,
+            on_fault=self.faults.append,
         )
         self.guard = self.a_guard()
 
@@ -226,6 +256,25 @@ class Bench:
             left -= step
             self.guard.step()
             self.turn()
+
+    def look(self) -> float | None:
+        """Let the prober look once and wait until its looks have ended."""
+        wait_s = self.prober.step()
+        self.prober.errands.wait()
+        return wait_s
+
+    def take_down(self) -> float | None:
+        """Let the retractor ask once and wait for the answers."""
+        wait_s = self.retractor.step()
+        self.retractor.errands.wait()
+        return wait_s
+
+    def close(self) -> None:
+        """End every thread."""
+        self.closing.set()
+        self.sweep.close()
+        self.prober.close()
+        self.retractor.close()
 
     def pause(self, reason: str = "by hand", key: str = "k1") -> int:
         document = self.desk.pause(reason, key=key, review_s=None, caller=LEA)

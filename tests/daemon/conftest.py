@@ -16,8 +16,7 @@ store = made.store
 def bench(sqlite_store, tmp_path):
     made = Bench(sqlite_store, tmp_path)
     yield made
-    made.closing.set()
-    made.sweep.close()
+    made.close()
     assert made.faults == []
 
 
@@ -26,6 +25,5 @@ def either_bench(store, tmp_path):
     """A bench on each of the two databases."""
     made = Bench(store, tmp_path)
     yield made
-    made.closing.set()
-    made.sweep.close()
+    made.close()
     assert made.faults == []

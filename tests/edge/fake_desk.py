@@ -187,7 +187,8 @@ class FakeDesk:
         self.note("queue_show", ref=ref)
         for row in self.deliveries:
             if row["id"].startswith(ref):
-                return {**row, "history": [], "attempts": []}
+                empty = {"history": [], "attempts": [], "looks": [], "retractions": []}
+                return {**empty, "retraction": None, **row}
         raise RefusedError("not_found", f"there is no post {ref}", "killswitch queue list")
 
     def queue_act(self, act, *, caller):

@@ -179,6 +179,177 @@ def test_a_post_is_shown_with_its_history(ks, desk):
     assert desk.asked("queue_show")[-1]["ref"] != ""
 
 
+# ---- taking down ------------------------------------------------------------------------------
+
+A_WISH = {
+    "asked_at": "2026-03-02T09:00:00Z",
+    "by": "lea",
+    "reason": "wrong price",
+    "tries": 1,
+    "outcome": "gone",
+    "detail": "HTTP 204",
+    "next_at": None,
+    "ended_at": "2026-03-02T09:00:01Z",
+}
+WHY = ("--reason", "wrong price")
+
+
+def out_there(**changes):
+    """A post that left, as the desk shows it."""
+    row = {"state": "sent", "reason": None, "holds": [], "sent_at": "2026-03-02T08:00:00Z"}
+    return a_delivery(**row | {"remote_id": "r7"} | changes)
+
+
+def after(desk, *rows):
+    """Let the desk show these, one a request, when it was asked to take the post down."""
+    left = list(rows)
+
+    def act(wanted, *, caller):
+        desk.note("queue_act", act=wanted, caller=caller)
+        desk.queue_show = lambda ref: {
+            "history": [],
+            "attempts": [],
+            "looks": [],
+            "retractions": [],
+            **(left.pop(0) if len(left) > 1 else left[0]),
+        }
+        due = "2026-03-02T12:00:00Z"
+        done = [
+            {"id": one, "state": "retracting", "due": due, "decision": None} for one in wanted.ids
+        ]
+        return {"done": done, "refused": []}
+
+    desk.deliveries = [out_there()]
+    desk.queue_act = act
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Be somebody at a terminal who types these answers."""
+
+    def typing(*answers):
+        left = list(answers)
+        monkeypatch.setattr("killswitch.cli.queue_retract.on_terminal", lambda: True)
+        monkeypatch.setattr("killswitch.cli.queue_retract.ask", lambda question: left.pop(0))
+
+    return typing
+
+
+def test_a_post_is_shown_before_it_is_taken_down(ks, desk, terminal):
+    wish = A_WISH | {"outcome": "open", "next_at": "2026-03-02T09:00:00Z", "detail": None}
+    down = out_there(state="retracted", retraction=A_WISH)
+    after(desk, out_there(state="retracting", retraction=wish), down)
+    terminal("retract")
+    code, out, _ = ks("queue", "retract", "d1", *WHY)
+    assert code == 0
+    assert "d1 on web, state sent: left 2026-03-02 09:00:00 CET" in out
+    assert "Vive l'été !" in out
+    assert "id there: r7" in out
+    assert "TAKEN DOWN d1 from web" in out
+    act = desk.asked("queue_act")[0]["act"]
+    assert (act.verb, act.ids, act.reason) == ("retract", ("d1",), "wrong price")
+
+
+@pytest.mark.parametrize("answer", ["", "y", "yes"])
+def test_anything_but_the_word_leaves_it_where_it_is(ks, desk, terminal, answer):
+    after(desk, out_there())
+    terminal(answer)
+    code, out, _ = ks("queue", "retract", "d1", *WHY)
+    assert (code, desk.asked("queue_act")) == (1, [])
+    assert "nothing was done" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["d1", *WHY],
+        ["d1", *WHY, "--json"],
+        ["d1", "--yes"],
+        ["d1", "--yes", "--reason", " "],
+        ["--yes", *WHY],
+        ["--tag", "promo", "--yes", *WHY],
+    ],
+)
+def test_nothing_is_taken_down_without_a_name_a_reason_and_consent(ks, desk, words):
+    after(desk, out_there())
+    assert ks("queue", "retract", *words)[0] == 2
+    assert desk.asked("queue_act") == []
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "said"),
+    [
+        (out_there(state="retracted", retraction=A_WISH), 0, "TAKEN DOWN d1 from web"),
+        (
+            out_there(
+                problem="it could not be taken down: HTTP 403",
+                retraction=A_WISH | {"outcome": "refused"},
+            ),
+            1,
+            "NOT TAKEN DOWN d1: it could not be taken down: HTTP 403",
+        ),
+        (
+            out_there(
+                state="retracting",
+                retraction=A_WISH
+                | {"outcome": "open", "next_at": "2099-01-01T00:00:00Z", "detail": "HTTP 503"},
+            ),
+            1,
+            "NOT TAKEN DOWN YET d1: web: HTTP 503; it is asked again by itself",
+        ),
+    ],
+)
+def test_what_came_of_it_is_told_in_words_and_in_json(ks, desk, row, code, said):
+    after(desk, row)
+    assert said in ks("queue", "retract", "d1", "--yes", *WHY)[1]
+    after(desk, row)
+    found, out, _ = ks("queue", "retract", "d1", "--yes", *WHY, "--json")
+    assert found == code
+    (done,) = json.loads(out)["done"]
+    assert (done["state"], done["retraction"]) == (row["state"], row["retraction"])
+
+
+def test_a_channel_that_can_not_is_exit_five(ks, desk):
+    desk.deliveries = [out_there()]
+    desk.refusal = RefusedError(
+        "cannot_delete", "web has no delete_url; nothing was done", "by hand"
+    )
+    desk.queue_show = lambda ref: {**out_there(), "retraction": None}
+    code, _, err = ks("queue", "retract", "d1", "--yes", *WHY)
+    assert code == 5
+    assert "web has no delete_url" in err
+
+
+def looked(**changes):
+    doc = {"times": 3, "found": "absent", "not_found": True, "at": None, "next_at": None}
+    return doc | {"words": "looked 3 times, not found"} | changes
+
+
+def test_what_was_looked_for_and_taken_down_is_shown_everywhere(ks, desk):
+    look = {"attempt": 1, "at": "2026-03-02T09:00:00Z", "found": "absent", "detail": "HTTP 404"}
+    row = out_there(state="uncertain", looked=looked(), retraction=A_WISH)
+    desk.deliveries = [row | {"looks": [look], "retractions": [A_WISH]}]
+    _, out, _ = ks("queue", "show", "d1")
+    assert "Looked    looked 3 times, not found" in out
+    assert "Look      after try 1  2026-03-02 10:00:00 CET  absent  HTTP 404" in out
+    assert "Retract   taken down, 2026-03-02 10:00:01 CET (HTTP 204): by lea" in out
+    assert "uncertain (looked 3 times, not found)" in ks("queue", "--state", "uncertain")[1]
+    desk.whose = lambda query: {
+        "found": True, "delivery": row, "author": "lea", "approved_by": None, "sent_at": None,
+    }  # fmt: skip
+    _, out, _ = ks("whose", "d1")
+    assert "Looked    looked 3 times, not found" in out
+    assert "wrong price" in out
+    incident = desk.incident("i1") | {"posts": [row]}
+    desk.incident = lambda ref: incident
+    for words in (["show", "i1"], ["report", "i1", "--format", "html"]):
+        _, out, _ = ks("incidents", *words)
+        assert "looked 3 times, not found; taken down" in out
+    note = {"id": "d1", "channel": "web", "text": "x", "note": "looked 3 times, not found"}
+    desk.doc["uncertain"] = [note]
+    assert "(looked 3 times, not found)" in ks("status")[1]
+
+
 # ---- files ------------------------------------------------------------------------------------
 
 

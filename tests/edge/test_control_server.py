@@ -181,6 +181,7 @@ def test_a_said_name_is_recorded_as_said(client, desk):
         ("/resume", {"seen": 3, "reason": "over"}),
         ("/dismiss", {"seen": 3, "reason": "film"}),
         ("/queue/act", {"verb": "release", "ids": ["d1"]}),
+        ("/queue/act", {"verb": "retract", "ids": ["d1"], "reason": "wrong price"}),
     ],
 )
 def test_root_and_the_daemon_must_say_who_resumes(desk, home, path, body):
@@ -188,6 +189,22 @@ def test_root_and_the_daemon_must_say_who_resumes(desk, home, path, body):
         Client(home / "control.sock").post(path, body)
     assert refusal.value.code == "who"
     assert desk.calls == []
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [("author", False), ("approver", True), ("resumer", True), ("admin", True)]
+)
+def test_what_the_public_has_seen_is_taken_down_by_those_who_let_posts_out(desk, home, role, may):
+    roles = Roles([Person("Léa", (role,), users=("lea",))])
+    body = {"verb": "retract", "ids": ["d1"], "reason": "wrong price"}
+    with serving(desk, home, roles=roles):
+        client = Client(home / "control.sock", said="lea")
+        if may:
+            client.post("/queue/act", body)
+        else:
+            with pytest.raises(RefusedError, match="approver or resumer"):
+                client.post("/queue/act", body)
+    assert bool(desk.asked("queue_act")) == may
 
 
 def test_without_people_only_root_and_the_daemon_may_more_than_pause():
@@ -298,6 +315,9 @@ def test_a_peer_without_a_role_may_look_and_pause_and_nothing_else(desk, home):
         ("/queue/act", {"verb": "move", "ids": ["d1"]}),
         ("/queue/act", {"verb": "edit", "ids": ["d1"]}),
         ("/queue/act", {"verb": "resolve", "ids": ["d1"]}),
+        ("/queue/act", {"verb": "retract", "ids": ["d1"]}),
+        ("/queue/act", {"verb": "retract", "ids": ["d1"], "reason": " "}),
+        ("/queue/act", {"verb": "retract", "filter": {"tag": "promo"}, "reason": "x"}),
         ("/queue/act", {"verb": "skip", "ids": ["d1"], "sent": True}),
         ("/queue/act", {"verb": "skip", "filter": {"state": ["nope"]}}),
         ("/imports/b1/rows", {"rows": []}),

@@ -124,6 +124,17 @@ def test_the_migrated_schema_is_the_schema_of_the_code(fresh, request, tmp_path)
     other.close()
 
 
+def test_a_store_of_each_older_version_is_migrated_with_all_that_it_holds(fresh):
+    for version in migrate.KNOWN[:-1]:
+        migrate.upgrade(fresh, to=version)
+        assert migrate.version_of(fresh) == version
+    furnish(fresh)
+    one = add(fresh)
+    assert not open_store(fresh)
+    assert migrate.version_of(fresh) == migrate.HEAD
+    assert the(fresh, one).created_at == NOW
+
+
 def test_the_database_allows_just_the_moves_of_the_code(fresh):
     open_store(fresh)
     with fresh.read() as conn:

@@ -68,7 +68,8 @@ def test_the_example_shows_the_true_defaults(tmp_path: Path) -> None:
 def _settings_of_the_tree() -> Iterator[str]:
     lists = {
         "feeds": "name url outlet group language country interval kind trusted",
-        "channels": "name kind path url secret repeat_safe late_after min_gap max_per_hour",
+        "channels": "name kind path url secret repeat_safe probe_url delete_url late_after min_gap "
+        "max_per_hour",
         "relays": "name command url secret",
         "people": "name users groups roles",
     }

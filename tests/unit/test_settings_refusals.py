@@ -48,8 +48,17 @@ BROKEN = [
     ("[detect]\nzzz = 1", 2, "known here: countries"),
     (A_FEED + 'intervall = "2m"', 4, 'did you mean "interval"?'),
     (A_FILE + 'url = "https://x.example.org/"', 5, "channels[0].url: no such setting"),
-    (A_HOOK + 'pth = "x"', 6, "known here: kind, late_after"),
+    (A_HOOK + 'pth = "x"', 6, "known here: delete_url, kind"),
     (A_HOOK + "repeatsafe = true", 6, 'did you mean "repeat_safe"?'),
+    # addresses with a place for an id
+    (A_HOOK + 'probe_url = "https://h.example.org/posts"', 6, "does not say where the id goes"),
+    (A_HOOK + 'probe_url = "https://h.example.org/{remote_id}"', 6, "posts/{delivery}"),
+    (A_HOOK + 'probe_url = "https://{delivery}.example.org/"', 6, "may not choose the host"),
+    (A_HOOK + 'delete_url = "https://h.example.org/{id}/{delivery}"', 6, "signs of addresses"),
+    (A_HOOK + 'delete_url = "https://h.example.org/é/{remote_id}"', 6, "others as %XX"),
+    (A_HOOK + 'delete_url = "ftp://h.example.org/{delivery}"', 6, "http or https"),
+    (A_HOOK + 'probe_url = "http://10.0.0.1/{delivery}"', 6, "no public address"),
+    (A_HOOK + 'delete_url = "http://127.0.0.1/{delivery}"', 6, "no public address"),
     # words
     ('mode = "liev"', 1, 'did you mean "live"? It is "live" or "rehearsal" or "guard"'),
     ('mode = "off"', 1, '"off" is unknown: write "live" or "rehearsal" or "guard"'),

@@ -9,7 +9,7 @@ import resource
 import pytest
 
 from killswitch.channels.file import MAX_TEXT, FileChannel
-from killswitch.channels.frame import Ending, Found, Request
+from killswitch.channels.frame import Ending, Found, Gone, Request
 from killswitch.clock import FakeClock
 from killswitch.queue.post import Content, Media
 
@@ -50,6 +50,14 @@ def test_a_post_is_one_line_with_all_that_people_will_see(channel, path):
         "due": "2026-03-02T09:00:00Z",
         "sent_at": "2026-03-02T09:00:00Z",
     }
+
+
+def probe(channel, request=None):
+    return channel.probe(request or a_request(), deadline_s=10)
+
+
+def delete(channel, request=None):
+    return channel.delete(request or a_request(), remote_id="d1", deadline_s=20)
 
 
 def test_lines_are_added_behind_what_is_there(channel, path):
@@ -106,17 +114,52 @@ def test_a_line_that_may_not_be_on_the_disk_is_uncertain(channel, path, monkeypa
 
 
 def test_a_look_finds_just_the_deliveries_own_line(channel, path):
-    assert channel.probe(a_request()).found is Found.ABSENT
+    assert probe(channel).found is Found.ABSENT
     publish(channel, a_request("d2", text='quotes "d1" only'))
-    path.write_text(path.read_text() + 'nonsense "d1"\n["d1"]\n')
-    assert channel.probe(a_request("d1")).found is Found.ABSENT
+    path.write_text(path.read_text() + 'nonsense "d1"\n["d1"]\n' + "[" * 9000 + '"d1"\n')
+    assert probe(channel).found is Found.ABSENT
     publish(channel)
-    probe = channel.probe(a_request("d1"))
-    assert (probe.found, probe.remote_id) == (Found.THERE, "d1")
+    found = probe(channel)
+    assert (found.found, found.remote_id) == (Found.THERE, "d1")
 
 
 def test_a_look_that_fails_is_no_absence(tmp_path):
-    assert FileChannel("log", tmp_path, clock=CLOCK).probe(a_request()).found is Found.UNKNOWN
+    (tmp_path / "f").write_text("x")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "f")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "link", tmp_path / "f" / "below"):
+        assert probe(FileChannel("log", path, clock=CLOCK)).found is Found.UNKNOWN
+
+
+@pytest.mark.parametrize("behind", ["", '{"delivery": "d2", "text": "x"}\n'])
+def test_a_line_that_a_power_cut_tore_proves_nothing(channel, path, behind):
+    publish(channel)
+    path.write_text(path.read_text()[:60] + behind)
+    assert probe(channel).found is Found.UNKNOWN
+    if behind:
+        assert probe(channel, a_request("d2")).found is Found.UNKNOWN
+
+
+def test_what_is_taken_back_is_one_more_line_and_not_there_any_more(channel, path):
+    publish(channel)
+    assert channel.why_not_delete(None) is None
+    assert delete(channel).gone is Gone.DELETED
+    first, second = path.read_text().splitlines()
+    assert json.loads(first)["text"] == "Vive l'été !\nencore"
+    assert json.loads(second) == {
+        "delivery": "d1",
+        "key": "k1",
+        "channel": "log",
+        "retracted_at": "2026-03-02T09:00:00Z",
+    }
+    assert probe(channel).found is Found.ABSENT
+
+
+def test_what_can_not_be_written_down_is_not_taken_back(tmp_path):
+    channel = FileChannel("log", tmp_path / "nowhere" / "f", clock=CLOCK)
+    deletion = delete(channel)
+    assert deletion.gone is Gone.UNKNOWN
+    assert "nowhere" in deletion.detail
 
 
 def test_a_check_names_what_is_wrong_without_writing(channel, path, tmp_path):

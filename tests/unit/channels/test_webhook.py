@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from killswitch.channels.frame import Ending, Found, Request
+from killswitch.channels.frame import Ending, Found, Gone, Request
 from killswitch.channels.webhook import MAX_TEXT, WebhookChannel
 from killswitch.clock import SystemClock
 from killswitch.net import Door, NetPolicy
@@ -28,8 +28,9 @@ def a_request():
     return Request("d1", "k1", "hook", Content("Vive l'été !", tags=("été",)), CLOCK.now())
 
 
-def channel(url, door=DOOR):
-    return WebhookChannel("hook", url, secret="s3cret", repeat_safe=False, door=door, clock=CLOCK)
+def channel(url, door=DOOR, **more):
+    more = {"secret": "s3cret", "repeat_safe": False, "door": door, "clock": CLOCK} | more
+    return WebhookChannel("hook", url, **more)
 
 
 def publish(answer):
@@ -65,7 +66,15 @@ def test_the_receiver_can_prove_who_sent_what_and_when():
         (200, b"<html>", None),
         (200, b'{"id": "r', None),
         (200, b"\xff\xfe", None),
+        (200, b'{"id": ""}', None),
+        (200, b'{"id": "\\u0000"}', None),
+        (200, b'{"id": "\\ud800"}', None),
+        (200, b'{"id": "two\\nlines"}', None),
+        (200, b'{"id": "' + b"x" * 501 + b'"}', None),
+        (200, b'{"id": ' + b"9" * 5000 + b"}", None),
+        (200, b"[" * 100_000, None),
     ],
+    ids=range(16),
 )
 def test_any_2xx_is_sent_with_its_id_where_it_says_one(status, body, remote_id):
     outcome, _ = publish(lambda _: reply(status, body))
@@ -99,6 +108,34 @@ def test_every_refusal_is_concluded_as_the_table_says(status, ending):
     assert f"HTTP {status}" in outcome.detail
     assert server.connections == 1
     assert (outcome.wait is not None) == (status == 429)
+
+
+def test_an_error_page_is_told_in_one_line_that_any_store_takes():
+    page = b"<html>\r\n<title>Bad\x00\x1b[31m Gateway</title>\n\xff\xe2\x80\xae</html>"
+    outcome, _ = publish(lambda _: reply(502, page))
+    assert outcome.ending is Ending.UNCERTAIN
+    assert outcome.detail.isprintable()
+    assert outcome.detail.startswith("HTTP 502: <html> <title>Bad [31m Gateway</title>")
+
+
+def test_an_answer_without_an_end_is_sent_and_little_of_it_is_read():
+    told = []
+
+    def endless(_):
+        yield b"HTTP/1.1 201 Created\r\nContent-Length: 1073741824\r\n\r\n"
+        for _ in range(1024):
+            told.append(1)
+            yield b"x" * 1_048_576
+
+    outcome, _ = publish(endless)
+    assert (outcome.ending, outcome.remote_id) == (Ending.SENT, None)
+    assert len(told) < 64
+
+
+@pytest.mark.parametrize("status", [403, 409, 422])
+def test_a_duplicate_is_a_question_rather_than_a_refusal(status):
+    outcome, _ = publish(lambda _: reply(status, b'{"error": "Duplicate content"}'))
+    assert outcome.ending is Ending.UNCERTAIN
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -171,10 +208,158 @@ def test_a_handshake_that_fails_is_unsent():
     assert outcome.ending is Ending.UNSENT
 
 
-def test_a_webhook_can_not_be_asked_and_says_its_limits():
+# -- looking, and taking down ----------------------------------------------------------------------
+
+
+def probe(answer, template="posts/{delivery}"):
+    with RawServer(answer) as server:
+        hook = channel(server.url, probe_url=server.url + template)
+        assert hook.can_probe
+        return hook.probe(a_request(), deadline_s=SOON), server
+
+
+def delete(answer, template="posts/{remote_id}", remote_id="r7"):
+    with RawServer(answer) as server:
+        hook = channel(server.url, delete_url=server.url + template)
+        return hook.delete(a_request(), remote_id=remote_id, deadline_s=SOON), server
+
+
+def silent(_):
+    yield b""
+    threading.Event().wait(2 * SOON)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found", "remote_id"),
+    [
+        (reply(200, b'{"id": "r7", "text": "x"}'), Found.THERE, "r7"),
+        (reply(200, b'{"id": 7}'), Found.THERE, "7"),
+        (reply(404, b"<h1>not here</h1>"), Found.ABSENT, None),
+        (reply(200, b"{}"), Found.UNKNOWN, None),
+        (reply(200, b'{"id": null}'), Found.UNKNOWN, None),
+        (reply(200, b"<html>Sign in</html>"), Found.UNKNOWN, None),
+        (reply(200, b'{"id": "r'), Found.UNKNOWN, None),
+        (reply(200, b"[" * 100_000), Found.UNKNOWN, None),
+        (reply(201, b'{"id": "r7"}'), Found.UNKNOWN, None),
+        (reply(204), Found.UNKNOWN, None),
+        (reply(401), Found.UNKNOWN, None),
+        (reply(410), Found.UNKNOWN, None),
+        (reply(429), Found.UNKNOWN, None),
+        (reply(500), Found.UNKNOWN, None),
+        (reply(503, b"<h1>\x00</h1>"), Found.UNKNOWN, None),
+        (b"", Found.UNKNOWN, None),
+        (b"HTTP/1.1 40", Found.UNKNOWN, None),
+    ],
+    ids=range(17),
+)
+def test_a_look_believes_an_id_and_a_404_and_nothing_else(answer, found, remote_id):
+    looked, _ = probe(lambda _: answer)
+    assert (looked.found, looked.remote_id) == (found, remote_id)
+    assert looked.detail.isprintable()
+
+
+@pytest.mark.parametrize("ask", [probe, delete])
+def test_no_answer_in_time_says_nothing(ask):
+    answer, _ = ask(silent)
+    assert "no answer" in answer.detail
+    assert (getattr(answer, "found", None) or answer.gone) in {Found.UNKNOWN, Gone.UNKNOWN}
+
+
+@pytest.mark.parametrize("ask", [probe, delete])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_neither_a_look_nor_a_deletion_follows_a_redirect(ask, status):
+    with RawServer(lambda _: reply(200, b'{"id": "r7"}')) as other:
+        answer, server = ask(lambda _: redirect(other.url, status))
+    assert (server.connections, other.connections) == (1, 0)
+    assert (getattr(answer, "found", None) or answer.gone) in {Found.UNKNOWN, Gone.REFUSED}
+
+
+def signed(request, secret=b"s3cret"):
+    """What a receiver learns from a request without a body: method and target, proven."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    method, target, _ = head.split(b"\r\n")[0].split(b" ")
+    headers = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:])
+    said = dict(part.split(b"=", 1) for part in headers[b"killswitch-signature"].split(b","))
+    text = said[b"t"] + b"." + method + b" " + target
+    assert said[b"v1"].decode() == hmac.new(secret, text, hashlib.sha256).hexdigest()
+    assert headers[b"idempotency-key"] == b"d1"
+    assert body == b""
+    return method.decode(), target.decode()
+
+
+@pytest.mark.parametrize(
+    ("template", "target"),
+    [
+        ("posts/{delivery}", "/posts/d1"),
+        ("?of={delivery}", "/?of=d1"),
+        ("a;b/(c)/%C3%A9@x/{delivery}?q=1&r=%20+$!*,'~", "/a;b/(c)/%C3%A9@x/d1?q=1&r=%20+$!*,'~"),
+    ],
+)
+def test_the_receiver_can_prove_what_it_is_asked(template, target):
+    _, server = probe(lambda _: reply(404), template)
+    assert [signed(request) for request in server.requests] == [("GET", target)]
+    _, server = delete(lambda _: reply(204), template)
+    assert [signed(request) for request in server.requests] == [("DELETE", target)]
+
+
+@pytest.mark.parametrize(
+    ("remote_id", "target"),
+    [
+        ("r7", "/posts/r7"),
+        ("../all?x#y", "/posts/..%2Fall%3Fx%23y"),
+        ("é %41", "/posts/%C3%A9%20%2541"),
+    ],
+)
+def test_an_id_of_the_receivers_own_leads_nowhere_else(remote_id, target):
+    _, server = delete(lambda _: reply(204), remote_id=remote_id)
+    assert [signed(request) for request in server.requests] == [("DELETE", target)]
+
+
+@pytest.mark.parametrize("remote_id", [None, ".", ".."])
+def test_without_a_usable_id_nothing_is_asked(remote_id):
+    deletion, server = delete(lambda _: reply(204), remote_id=remote_id)
+    assert (deletion.gone, server.connections) == (Gone.REFUSED, 0)
+    deletion, server = delete(lambda _: reply(204), "posts/{delivery}", remote_id)
+    assert (deletion.gone, server.paths()) == (Gone.DELETED, ["/posts/d1"])
+
+
+@pytest.mark.parametrize(
+    ("status", "gone"),
+    [
+        (200, Gone.DELETED), (202, Gone.DELETED), (204, Gone.DELETED), (404, Gone.ABSENT),
+        (410, Gone.ABSENT), (400, Gone.REFUSED), (401, Gone.REFUSED), (403, Gone.REFUSED),
+        (405, Gone.REFUSED), (409, Gone.REFUSED), (422, Gone.REFUSED), (408, Gone.UNKNOWN),
+        (425, Gone.UNKNOWN), (429, Gone.UNKNOWN), (500, Gone.UNKNOWN), (502, Gone.UNKNOWN),
+        (503, Gone.UNKNOWN), (504, Gone.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_every_answer_to_a_deletion_is_concluded(status, gone):
+    deletion, server = delete(lambda _: reply(status, b"<h1>\nwhy</h1>", Retry_After="90"))
+    assert deletion.gone is gone
+    assert deletion.detail in {f"HTTP {status}: <h1> why</h1>", "HTTP 204"}
+    assert (deletion.wait is not None) == (status == 429)
+    assert server.connections == 1
+
+
+def test_a_receiver_that_is_not_there_is_asked_again():
+    url = f"http://127.0.0.1:{closed_port()}/{{delivery}}"
+    hook = channel(url, probe_url=url, delete_url=url)
+    assert hook.probe(a_request(), deadline_s=SOON).found is Found.UNKNOWN
+    assert hook.delete(a_request(), remote_id=None, deadline_s=SOON).gone is Gone.UNKNOWN
+
+
+def test_a_webhook_without_the_addresses_can_not_be_asked_and_says_its_limits():
     hook = channel("http://127.0.0.1:1/")
-    assert hook.probe(a_request()).found is Found.UNKNOWN
+    assert not hook.can_probe
+    assert hook.probe(a_request(), deadline_s=SOON).found is Found.UNKNOWN
+    assert "no delete_url" in hook.why_not_delete("r7")
+    assert hook.delete(a_request(), remote_id="r7", deadline_s=SOON).gone is Gone.REFUSED
     assert hook.check() is None
     assert hook.problems(Content("x" * MAX_TEXT)) == []
     assert hook.problems(Content("x" * (MAX_TEXT + 1)))
-    assert hook.limits() == {"text": MAX_TEXT, "repeat_safe": False}
+    assert hook.limits() == {
+        "text": MAX_TEXT,
+        "repeat_safe": False,
+        "can_be_asked": False,
+        "can_delete": False,
+    }

@@ -14,7 +14,7 @@ from killswitch.errors import RefusedError, UsageError
 from killswitch.outcome import Passage
 from killswitch.queue.states import DeliveryState
 from killswitch.store import posts
-from killswitch.wire import VERBS, QueueAct
+from killswitch.wire import VERBS, QueueAct, QueueFilter
 from tests.store.made import put
 from tests.unit.desk.house import KARIM, LEA, NOW, House, a_story, refused
 
@@ -37,6 +37,7 @@ HOW: dict[str, dict[str, Any]] = {
     "move": {"at": "+3h"},
     "edit": {"text": "other words"},
     "resolve": {"sent": True},
+    "retract": {"reason": "wrong price"},
     "approve": {"caller": KARIM},
     "reject": {"caller": KARIM},
 }
@@ -52,6 +53,7 @@ OUTSIDE: dict[str, dict[str, str]] = {
     "cancel": dict.fromkeys((*WAITING, "claimed"), "cancelled"),
     "confirm": {one: one for one in WAITING},
     "resolve": {"uncertain": "sent"},
+    "retract": {"sent": "retracting", "uncertain": "retracting"},
     "approve": {"awaiting_approval": "scheduled", "scheduled": "!approved", "held": "!approved"},
     "reject": {"awaiting_approval": "held"},
 }
@@ -204,6 +206,8 @@ def test_a_beginning_that_fits_several_is_refused(
         (QueueAct("move", ids=("dxxxx",)), "no_time"),
         (QueueAct("edit", ids=("dxxxx",)), "no_change"),
         (QueueAct("resolve", ids=("dxxxx",)), "no_verdict"),
+        (QueueAct("retract", ids=("dxxxx",)), "no_reason"),
+        (QueueAct("retract", chosen=QueueFilter(tag="x"), reason="x"), "no_ids"),
         (QueueAct("move", ids=("dxxxx",), at="2020-01-01T10:00"), "past"),
     ],
 )

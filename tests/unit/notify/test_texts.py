@@ -75,6 +75,13 @@ def test_sealed_with_an_uncertain_post_begins_with_it_and_says_how_to_resolve_it
     assert "killswitch queue resolve d7abc --sent | --not-sent" in text.body
 
 
+def test_what_was_looked_for_is_told_with_the_post():
+    note = "looked 3 times, not found"
+    lost = [{"id": "d7abc", "channel": "X", "text": "Soldes !", "note": note}]
+    text = written(NoticeKind.SEALED, status=a_status(uncertain=lost), language="en")
+    assert f'X "Soldes !" ({note})' in text.body
+
+
 def test_what_was_on_the_wire_and_arrived_is_told_as_gone_out_only():
     facts = FACTS | {"on_wire": [{"id": "d9", "channel": "X", "text": "Summer sale"}]}
     text = written(facts=facts, status=a_status(sealed=False, sealed_at=None), language="en")

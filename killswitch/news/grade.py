@@ -17,8 +17,10 @@ from killswitch.news.ignore import compile_ignores, ignored_by
 from killswitch.news.item import Grade, Signal
 from killswitch.news.lexicon import Kind, Lexicon, Term
 from killswitch.news.match import Matcher
+from killswitch.news.people import People, the_dead, the_struck
 from killswitch.news.policy import DetectPolicy
-from killswitch.news.weigh import Reading, weigh
+from killswitch.news.reading import Reading
+from killswitch.news.weigh import weigh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +93,8 @@ class Detector:
         self._ignores = compile_ignores(policy.ignore)
         self._names = tuple((fold(name), name) for name in policy.names if fold(name).strip())
         self._home = frozenset(code.lower() for code in policy.countries)
+        known = dict.fromkeys(name for lexicon in chosen for name in lexicon.people)
+        self._people = People(known, self._home)
 
     def grade(self, item: Item) -> Signal:
         """
@@ -133,10 +137,14 @@ class Detector:
         places = frozenset(h.term.category for h in hits if h.term.kind is Kind.PLACE)
         if item.summary:
             counts, places = self._with_summary(item.summary, language, (counts, places))
+        names = facts.names_in(title, language.plain)
+        found = self._people.find(folded, lexicon.language)
         reading = Reading(
             hits=hits,
             counts=counts,
-            names=facts.names_in(title, language.plain),
+            names=names,
+            known=the_dead(found, hits, words, names) if found else (),
+            struck=the_struck(found, hits, words, names) if found else (),
             places=places,
             home=self._home,
             wars=lexicon.wars,

@@ -22,6 +22,8 @@ from killswitch.news.fold import fold, words_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from killswitch.news.people import KnownName
+
 CATEGORIES = frozenset(
     {"attack", "accident", "road", "disaster", "war", "epidemic", "disappearance", "death", "own"}
 )
@@ -50,6 +52,7 @@ class Kind(StrEnum):
     FIGURE = "figure"
     VEHICLE = "vehicle"
     SINGLE = "single"
+    ROUTINE = "routine"
 
 
 # A phrase in two of these, or in one under two categories, works against itself.
@@ -107,6 +110,7 @@ class Lexicon:
         wars: Countries with a running war, and the deaths that one strike there needs to be
             more than daily news.
         review: The day from which the whole list should be looked at again.
+        people: Names that most of the public knows; the same for every language.
     """
 
     language: str
@@ -115,6 +119,7 @@ class Lexicon:
     common: frozenset[str]
     wars: Mapping[str, int] = field(default_factory=dict)
     review: date | None = None
+    people: tuple[KnownName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 from killswitch.news.fold import fold
@@ -31,7 +31,7 @@ from killswitch.news.record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from killswitch.news.item import Item, Signal
@@ -41,6 +41,8 @@ __all__ = ["Member", "Observation", "Story", "StoryBook", "StoryState", "Verdict
 
 # A headline joins the most alike story from this likeness on.
 _ALIKE = 2.0
+_ALIKE_TRIPPED, _ALIKE_OLD, _TRIPPED_DAYS = 1.5, 2.0, 2.0
+_STEM, _FEW = 6, 3
 _WORD, _COUNTRY, _CATEGORY, _TERM, _TOLL, _NAME = 1.2, 0.5, 0.5, 0.35, 0.6, 1.5
 _TERMS_MOST = 3
 # Kinds of event that headlines of one event mix up; others part two stories.
@@ -54,12 +56,16 @@ _COUSINS = frozenset(
 )  # fmt: skip
 _STRANGERS = 0.5
 # Named places that differ, and a story that was quiet for long, make a common event unlikely.
-_ELSEWHERE = 0.6
+_ELSEWHERE, _ABROAD = 0.6, 2.5
 _FRESH_DAYS, _STALE_PER_DAY, _LEAST_FRESH = 0.25, 0.2, 0.5
 _TOLL_FROM, _TOLL_RATIO = 3, 1.6
-# Fame shows by how many newsrooms tell of it: (so many beyond the asked ones, least score told).
-_FAME = ((1, 0.7), (2, 0.3))
-_NOTES = ((4, 0.75),)
+# How grave a story must be told, by newsrooms beyond the asked ones: (so many more, least score).
+_SOON = ((0, 1.25), (1, 1.0))
+_FAME = ((3, 0.9), (5, 0.6), (8, 0.3))
+_NOTES = ((2, 1.0), (4, 0.8), (6, 0.6))
+_CRIME = ((3, 1.0), (4, 0.9))
+_BATTLE = ((4, 1.0),)
+_TOLD = {"death": _FAME, "attack": _CRIME, "war": _BATTLE}
 # Reports that are severe each by themselves, and the sum of all, may come over so many windows.
 _LASTING = 4
 # More first reports than this from one newsroom in this time are a fault of that newsroom.
@@ -109,7 +115,7 @@ class StoryBook:
         self._policy = policy
         self._new_id = new_id
         self._stories: dict[str, Story] = {}
-        self._by_word: defaultdict[str, set[str]] = defaultdict(set)
+        self._by_key: defaultdict[str, set[str]] = defaultdict(set)
         for story in stories:
             self._keep(story)
 
@@ -161,10 +167,10 @@ class StoryBook:
         gone = tuple(s.id for s in self._stories.values() if not self._alive(s, now))
         for story_id in gone:
             story = self._stories.pop(story_id)
-            for word in story.words:
-                self._by_word[word].discard(story_id)
-                if not self._by_word[word]:
-                    del self._by_word[word]
+            for key in _keys(story.words, story.places):
+                self._by_key[key].discard(story_id)
+                if not self._by_key[key]:
+                    del self._by_key[key]
         return gone
 
     def _settle(self, story_id: str, state: StoryState, now: datetime) -> Story | None:
@@ -179,8 +185,8 @@ class StoryBook:
     def _keep(self, story: Story) -> None:
         """Remember a story and index its words."""
         self._stories[story.id] = story
-        for word in story.words:
-            self._by_word[word].add(story.id)
+        for key in _keys(story.words, story.places):
+            self._by_key[key].add(story.id)
 
     def _alive(self, story: Story, now: datetime) -> bool:
         """Say whether a headline may still join the story."""
@@ -192,18 +198,18 @@ class StoryBook:
     def _find(self, signal: Signal, now: datetime) -> Story | None:
         """Find the story that the headline tells of, or None."""
         likeness: defaultdict[str, float] = defaultdict(float)
-        for word in signal.words:
-            ids = self._by_word.get(word)
+        for key in _keys(signal.words, signal.places):
+            ids = self._by_key.get(key)
             if ids:
                 worth = _WORD / sqrt(len(ids))
                 for story_id in ids:
-                    likeness[story_id] += worth
+                    likeness[story_id] += worth * _share(self._stories[story_id], key)
         # The youngest of equally alike stories, then the id: never the order of a set.
         best: tuple[float, datetime, str] | None = None
         for story_id, shared in likeness.items():
             story = self._stories[story_id]
             alike = (shared + _kinship(signal, story)) * _freshness(now - story.last_item_at)
-            if alike < _ALIKE or not self._alive(story, now):
+            if alike < _asked(story, now) or not self._alive(story, now):
                 continue
             rank = (alike, story.last_item_at, story_id)
             best = rank if best is None else max(best, rank)
@@ -240,19 +246,19 @@ class StoryBook:
         rooms = list(dict.fromkeys(m.newsroom for m in members))
         severe = [m for m in members if m.grade is Grade.TRIP]
         told = f"{len(rooms)} of {asked} outlets ({', '.join(rooms[:5])})"
-        if severe and len(rooms) >= asked:
+        wide = story.within(now, window * _LASTING)
+        heard = list(dict.fromkeys(m.newsroom for m in wide))
+        grave = list(dict.fromkeys(m.newsroom for m in wide if m.grade is Grade.TRIP))
+        if severe and len(rooms) >= asked and story.score >= _least(_SOON, len(rooms) - asked):
             return True, f"{told} within {_hours(window)}"
-        lasting = [m for m in story.within(now, window * _LASTING) if m.grade is Grade.TRIP]
-        grave = list(dict.fromkeys(m.newsroom for m in lasting))
-        if severe and len(grave) >= asked:
+        if severe and len(grave) >= asked and story.score >= _least(_SOON, len(grave) - asked):
             return True, f"{len(grave)} outlets ({', '.join(grave[:5])}), each of them severe"
         trusted = [m for m in severe if m.trusted]
         if trusted and self._policy.single_trusted and not self._floods(trusted[-1], now):
             return True, f"trusted outlet {trusted[-1].outlet} alone, as set"
-        wide = list(dict.fromkeys(m.newsroom for m in story.within(now, window * _LASTING)))
-        grades = _FAME if story.category == "death" else _NOTES
-        if any(len(wide) >= asked + more and story.score >= least for more, least in grades):
-            return True, f"{len(wide)} outlets tell of it ({', '.join(wide[:5])})"
+        fame = _TOLD.get(story.category or "", _NOTES)
+        if len(heard) >= asked and story.score >= _least(fame, len(heard) - asked):
+            return True, f"{len(heard)} outlets tell of it ({', '.join(heard[:5])})"
         return False, told if severe else f"{told}, none of them severe"
 
     def _floods(self, item: Item | Member, now: datetime) -> bool:
@@ -285,6 +291,29 @@ class StoryBook:
         return Observation(story=story, verdict=Verdict.NOTHING, why=f"already {before.state}")
 
 
+def _keys(words: Iterable[str], places: Iterable[str]) -> set[str]:
+    """Return what a headline is looked up by: stems of its words, and its countries."""
+    stems = {word[:_STEM] for word in words}
+    return stems | {f"@{place}" for place in places if len(place) == _CODE_LENGTH}
+
+
+def _share(story: Story, key: str) -> float:
+    """Return how much of a story uses the word: one that few of many headlines use tells little."""
+    members = len(story.members)
+    if members <= _FEW or key[0] == "@":
+        return 1.0
+    uses = max((n for word, n in story.words.items() if word[:_STEM] == key), default=0)
+    return min(1.0, _FEW * uses / members)
+
+
+def _asked(story: Story, now: datetime) -> float:
+    """Return the likeness that a story asks: little just after it paused, more when it is old."""
+    if story.tripped_at is None:
+        return _ALIKE
+    days = (now - story.tripped_at) / timedelta(days=1)
+    return _ALIKE_TRIPPED if days < _TRIPPED_DAYS else _ALIKE_OLD
+
+
 def _freshness(quiet: timedelta) -> float:
     """Return how much a story that was quiet so long still draws headlines: all, down to half."""
     return max(_LEAST_FRESH, 1.0 - _STALE_PER_DAY * max(quiet / timedelta(days=1) - _FRESH_DAYS, 0))
@@ -298,7 +327,9 @@ def _kinship(signal: Signal, story: Story) -> float:
     if towns and known and not towns & known:
         alike -= _ELSEWHERE
     countries = {place for place in signal.places if len(place) == _CODE_LENGTH}
-    alike += _COUNTRY * bool(countries & set(story.places))
+    lands = {place for place in story.places if len(place) == _CODE_LENGTH}
+    if countries and lands:
+        alike += _COUNTRY if countries & lands else -_ABROAD
     if signal.category == story.category:
         alike += _CATEGORY
     elif frozenset((signal.category, story.category)) not in _COUSINS:
@@ -346,6 +377,11 @@ def _another(before: Story, signal: Signal, now: datetime) -> bool:
         return False
     since = before.again_at or before.muted_at or before.tripped_at
     return since is None or now - since >= _AGAIN_REST
+
+
+def _least(steps: Sequence[tuple[int, float]], more: int) -> float:
+    """Return the least score that so many newsrooms beyond the asked ones make a pause of."""
+    return min((least for beyond, least in steps if more >= beyond), default=inf)
 
 
 def _hours(window: timedelta) -> str:

@@ -8,11 +8,13 @@ parsed is a ``ConfigError``: a detector with half its words would look alive and
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from killswitch.errors import ConfigError
 from killswitch.news.lexicon import Lexicon, build_lexicon
+from killswitch.news.people import KnownName, build_people
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,7 +49,19 @@ def load_lexicons(languages: Collection[str] = ()) -> tuple[Lexicon, ...]:
         raise ConfigError("unknown_language", f"no word list for {', '.join(unknown)}", hint)
     folder = resources.files("killswitch.news") / "lexicons"
     chosen = [code for code in shipped if not languages or code in languages]
-    return tuple(load_lexicon_file(folder / f"{code}.toml") for code in chosen)
+    people = load_people_file(resources.files("killswitch.news") / "people" / "known.toml")
+    lists = (load_lexicon_file(folder / f"{code}.toml") for code in chosen)
+    return tuple(replace(lexicon, people=people) for lexicon in lists)
+
+
+def load_people_file(path: Path | Traversable) -> tuple[KnownName, ...]:
+    """
+    Load a list of known people.
+
+    Raises:
+        ConfigError: The file cannot be read, is no TOML or not such a list.
+    """
+    return build_people(_table(path), source=path.name)
 
 
 def load_lexicon_file(path: Path | Traversable) -> Lexicon:
@@ -57,9 +71,13 @@ def load_lexicon_file(path: Path | Traversable) -> Lexicon:
     Raises:
         ConfigError: The file cannot be read, is no TOML or not a word list.
     """
+    return build_lexicon(_table(path), source=path.name)
+
+
+def _table(path: Path | Traversable) -> dict[str, Any]:
+    """Read and parse one file."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         hint = "Mend the file, or install the program again if it is a shipped one."
         raise ConfigError("lexicon", f"{path.name}: {error}", hint) from error
-    return build_lexicon(table, source=path.name)

@@ -258,6 +258,36 @@ def test_a_book_read_back_from_json_gives_the_same_verdicts(cut: int) -> None:
     assert before + after == expected
 
 
+def test_alike_disasters_in_two_countries_are_two_stories() -> None:
+    room = Newsroom(a_book())
+    seen = [
+        room.tells("Harbour Post", "Earthquake destroys villages in Peru, at least 800 killed"),
+        room.tells("Coast Radio", "Peru earthquake kills 800, villages destroyed"),
+        room.tells("Harbour Post", "Landslide destroys village in Kenya, at least 900 killed"),
+        room.tells("Coast Radio", "Kenya landslide kills 900, village destroyed"),
+    ]
+    assert verdicts(*seen) == ["unconfirmed", "trip", "unconfirmed", "trip"]
+
+
+def test_one_event_is_one_story_when_newsrooms_share_only_the_country_and_the_toll() -> None:
+    room = Newsroom(a_book())
+    seen = [
+        room.tells("Harbour Post", "Eight pupils killed as boy opens fire at Serbian school"),
+        room.tells("Coast Radio", "Rare Serbia school shooting kills 8 children, authorities say"),
+    ]
+    assert verdicts(*seen) == ["unconfirmed", "trip"]
+
+
+def test_a_borderline_toll_wants_a_third_newsroom() -> None:
+    room = Newsroom(a_book())
+    seen = [
+        room.tells("Harbour Post", "Four killed in building collapse in Lyon"),
+        room.tells("Coast Radio", "Lyon building collapse kills four"),
+        room.tells("Daily Pier", "Four dead after building collapse in Lyon, mayor says"),
+    ]
+    assert verdicts(*seen) == ["unconfirmed", "nothing", "trip"]
+
+
 def test_the_members_of_a_story_are_bounded() -> None:
     room = Newsroom(a_book())
     last = None
@@ -270,9 +300,10 @@ def test_the_members_of_a_story_are_bounded() -> None:
 
 def test_a_widely_told_death_pauses_even_when_no_headline_says_famous() -> None:
     room = Newsroom(a_book())
-    title = "Singer Mara Holloway dies at 61"
-    outlets = ("Harbour Post", "Coast Radio", "Daily Pier", "Evening Bell")
+    title = "Singer Mara Holloway dies at 61, tributes pour in"
+    outlets = [f"Outlet {number}" for number in range(12)]
     observed = [room.tells(outlet, title) for outlet in outlets]
     assert observed[0] is not None
     assert observed[0].story.members[0].grade is Grade.NOTE
-    assert verdicts(*observed)[-1] == "trip"
+    assert "trip" not in verdicts(*observed)[:3]
+    assert "trip" in verdicts(*observed)

@@ -1,0 +1,119 @@
+"""
+How many deaths a pause needs, by kind of event and distance.
+
+Source of the needs: what a careful brand manager calls a reason to stop all promotion: an attack in
+public at home from the first few deaths, an accident or a disaster from about five, a road accident
+from about ten, a far accident from about twenty, a strike inside a running war from more than that.
+A story of two newsrooms pauses at once from a score of 1.25 on, so each need is four fifths of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from killswitch.news.lexicon import Kind
+
+if TYPE_CHECKING:
+    from killswitch.news.reading import Reading
+
+# Deaths that a pause needs: (at home or in a comparable country, elsewhere).
+NEEDS = {
+    "attack": (3.0, 8.0),
+    "accident": (4.0, 16.0),
+    "road": (8.0, 24.0),
+    "disaster": (4.0, 16.0),
+    "war": (20.0, 20.0),
+    "epidemic": (500.0, 1000.0),
+    "disappearance": (8.0, 20.0),
+    "own": (1.0, 1.0),
+    "": (12.0, 20.0),
+}
+# Europe, North America, Australia and the like, whose news reaches a Western public as its own.
+NEAR = frozenset(
+    [
+        "ad",
+        "al",
+        "at",
+        "au",
+        "ba",
+        "be",
+        "bg",
+        "ca",
+        "ch",
+        "cy",
+        "cz",
+        "de",
+        "dk",
+        "ee",
+        "es",
+        "fi",
+        "fr",
+        "gb",
+        "gr",
+        "hr",
+        "hu",
+        "ie",
+        "is",
+        "it",
+        "jp",
+        "kr",
+        "li",
+        "lt",
+        "lu",
+        "lv",
+        "mc",
+        "md",
+        "me",
+        "mk",
+        "mt",
+        "nl",
+        "no",
+        "nz",
+        "pl",
+        "pt",
+        "ro",
+        "rs",
+        "se",
+        "si",
+        "sk",
+        "sm",
+        "us",
+        "va",
+        "xk",
+    ]
+)
+_FAR_UNTOLD = 1.0
+# Where shootings are weekly news, one needs more deaths to be more than that.
+_GUNS = {"us": 4.0}
+# Told week after week: one more needs to be so many times greater.
+_ROUTINE = 3.0
+
+
+def need(reading: Reading, category: str) -> tuple[float, str]:
+    """
+    Say how many deaths a pause needs for this kind of event at this distance.
+
+    A far event that is told without a number needs little more than a near one: that newsrooms
+    here report it at all says that it is large.
+    """
+    at_home, elsewhere = NEEDS.get(category, NEEDS[""])
+    places, toll = reading.places, reading.counts.dead or reading.counts.missing
+    if reading.of(Kind.ROUTINE):
+        at_home, elsewhere = at_home * _ROUTINE, elsewhere * _ROUTINE
+    if category == "attack" and (not places or places & _GUNS.keys()):
+        at_home = _GUNS["us"]
+    if reading.own_name:
+        return at_home / 4, f"with our own name “{reading.own_name}”"
+    near = places & (NEAR | reading.home)
+    struck = (places & reading.wars.keys()) - reading.home
+    if struck and not near and category in ("war", "attack", "accident", ""):
+        return max(map(reading.wars.__getitem__, struck)), f"in a running war ({_listed(struck)})"
+    if places and not near:
+        need = elsewhere if toll is not None else min(elsewhere, at_home * _FAR_UNTOLD)
+        return need, f"far ({_listed(places)})"
+    return at_home, f"near ({_listed(places)})" if places else "near (no place told)"
+
+
+def _listed(places: frozenset[str]) -> str:
+    """Write country codes for a person."""
+    return ", ".join(sorted(places))

@@ -1,0 +1,86 @@
+"""
+Weighing a person's death: fame against what a pause needs.
+
+Fame is a name that the public knows, or words that tell it ("legend", "former president"). A sum
+of small words ("longtime", "founder", "host") is no fame; how many newsrooms tell of a death is
+another measure, held by the story.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from killswitch.news.item import Grade
+from killswitch.news.lexicon import Kind
+from killswitch.news.reading import Reading, Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FAMOUS, _ALMOST = 0.9, 0.95
+_ANYBODY, _KNOWN, _OURS = 0.1, 1.0, 1.0
+_RELATIVE = -0.7
+_PASSING = 0.75
+
+
+def weigh_death(reading: Reading) -> Weight:
+    """
+    Weigh one headline as the death of a person.
+
+    Args:
+        reading: What stands in it.
+
+    Returns:
+        The outcome; grade ``none`` where no one's death is told.
+    """
+    said = reading.of(Kind.PERSON)
+    if not said or not (reading.names or reading.known) or _many(reading):
+        return Weight(grade=Grade.NONE, score=0.0, category=None, why="no person's death told")
+    parts = [f"“{said[0].term.text}” {(*reading.known, *reading.names)[0]}"]
+    fame = _ANYBODY
+    for worth, reason in _fame(reading):
+        fame += worth
+        parts.append(f"{reason} ({worth:g})")
+    if _in_passing(reading) and not reading.known:
+        fame *= _PASSING
+        parts.append(f"told in passing (x {_PASSING})")
+    score = round(max(fame, 0.0), 3)
+    if score >= 1 and not _is_known(reading):
+        score = _ALMOST
+    grade = Grade.TRIP if score >= 1 else Grade.NOTE if score > 0 else Grade.NONE
+    why = f"death of a person: {', '.join(parts)} = {score:g} of 1"
+    return Weight(grade=grade, score=score, category="death", why=why)
+
+
+def _in_passing(reading: Reading) -> bool:
+    """Say whether the death is told in passing only: "tributes to", "the death of"."""
+    return all("loose" in hit.term.tags for hit in reading.of(Kind.PERSON))
+
+
+def _many(reading: Reading) -> bool:
+    """Say whether the words tell of many dead, not of one."""
+    several = reading.of(Kind.CHILDREN) or reading.of(Kind.CROWD)
+    more = (reading.counts.dead or 0) > 1 or bool(several and not reading.known)
+    return more and _in_passing(reading)
+
+
+def _fame(reading: Reading) -> Iterator[tuple[float, str]]:
+    """List what tells fame, and what takes it away."""
+    if reading.known:
+        yield _KNOWN, "known to the public"
+    seen: set[int] = set()
+    for hit in (*reading.of(Kind.FAME), *reading.of(Kind.ROLE)):
+        if hit.first not in seen:
+            seen.add(hit.first)
+            yield hit.term.weight, f"“{hit.term.text}”"
+    if reading.own_name:
+        yield _OURS, f"our own name “{reading.own_name}”"
+    relative = [h for h in reading.of(Kind.CAP) if h.term.category == "relative"]
+    if relative and not reading.known:
+        yield _RELATIVE, f"“{relative[0].term.text}”"
+
+
+def _is_known(reading: Reading) -> bool:
+    """Say whether one strong sign of fame is there."""
+    strong = any(hit.term.weight >= _FAMOUS for hit in reading.of(Kind.FAME))
+    return strong or bool(reading.own_name or reading.known)

@@ -1,0 +1,198 @@
+"""
+People whom most of the public knows, as values: whose death is news by the name alone.
+
+No word of a headline tells fame that the reader is expected to have: "Mara Holloway dies at 81".
+Newsrooms keep obituaries ready for such people; so does this list.
+
+Invariants:
+    A name counts only beside the words of a death that are told of it: who mourns does not die.
+    A name of one word counts only where it stands alone, never as part of another's name.
+    Nothing here reads a file: the caller parses the TOML and hands in the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import ahocorasick_rs
+
+from killswitch.errors import ConfigError
+from killswitch.news.facts import BREAK
+from killswitch.news.fold import fold
+from killswitch.news.lexicon import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from killswitch.news.match import Hit
+
+WORLD = "world"
+# Where a list without countries of its own is read: the countries that speak its language.
+_SPOKEN = {
+    "en": frozenset({"us", "gb", "ie", "au", "ca", "in"}),
+    "fr": frozenset({"fr", "be", "ch", "ca"}),
+    "de": frozenset({"de", "at", "ch"}),
+    "it": frozenset({"it", "ch"}),
+    "es": frozenset({"es"}),
+    "pt": frozenset({"pt", "br"}),
+}
+# A name belongs to a death that stands so many words away, or begins the headline.
+_NEAR, _BESIDE, _FRONT, _KIN = 2, 0, 1, 3
+# A phrase that ends in one of these is told of the name after it: "mort de", "death of".
+_OF = frozenset({"of", "de", "d", "du", "di", "von", "des", "der", "um", "per", "por", "la", "l"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownName:
+    """One spelling of a known person's name, folded, and the country that knows it."""
+
+    text: str
+    country: str = WORLD
+
+
+class Found(NamedTuple):
+    """A known name in a headline and the words it covers."""
+
+    name: str
+    first: int
+    last: int
+
+
+def build_people(table: Mapping[str, Any], *, source: str) -> tuple[KnownName, ...]:
+    """
+    Turn a parsed TOML table into names.
+
+    Args:
+        table: What ``tomllib`` gave: a table a country, each with ``names``.
+        source: Name of the file, for messages.
+
+    Returns:
+        All spellings, folded.
+
+    Raises:
+        ConfigError: A country has no list of names.
+    """
+    names = []
+    for country, group in table.items():
+        if country == "review":
+            continue
+        if not isinstance(group, dict) or not isinstance(group.get("names"), list):
+            hint = 'Write [fr] and then names = ["Mara Holloway"].'
+            raise ConfigError("people", f"{source}: {country} has no names", hint)
+        for person in group["names"]:
+            for spelling in str(person).split("/"):
+                text = fold(spelling).strip()
+                if text:
+                    names.append(KnownName(text=text, country=country))
+    return tuple(names)
+
+
+class People:
+    """The known names, ready to be found."""
+
+    def __init__(self, names: Iterable[KnownName], countries: frozenset[str]) -> None:
+        """Build the automaton; ``countries`` are the brand's own, none means by language."""
+        by_text: dict[str, set[str]] = {}
+        for name in names:
+            by_text.setdefault(name.text, set()).add(name.country)
+        self._known = list(by_text.items())
+        self._countries = countries
+        self._automaton = ahocorasick_rs.AhoCorasick([f" {text} " for text in by_text])
+
+    def find(self, folded: str, language: str) -> list[Found]:
+        """Return the names that a public of this language knows, in order."""
+        home = self._countries or _SPOKEN.get(language, frozenset())
+        found = []
+        for index, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
+            text, countries = self._known[index]
+            if WORLD in countries or countries & home:
+                first = folded.count(" ", 0, start)
+                found.append(Found(text, first, first + folded.count(" ", start, end) - 2))
+        return found
+
+
+def the_dead(
+    found: Sequence[Found], hits: Sequence[Hit], words: Sequence[str], names: Iterable[str]
+) -> tuple[str, ...]:
+    """
+    Say whose death the headline tells.
+
+    Args:
+        found: Known names in it.
+        hits: The phrases in it.
+        words: Its folded words.
+        names: Its capitalised names of two words and more, as written.
+
+    Returns:
+        The known names that the words of a death belong to.
+    """
+    said = [hit for hit in hits if hit.term.kind is Kind.PERSON]
+    kin = [hit for hit in hits if hit.term.kind is Kind.CAP and hit.term.category == "relative"]
+    return tuple(
+        dict.fromkeys(
+            known.name
+            for known in _whole(found, names)
+            if any(_dies(known, hit, words) for hit in said) and not _of_kin(known, kin, words)
+        )
+    )
+
+
+def the_struck(
+    found: Sequence[Found], hits: Sequence[Hit], words: Sequence[str], names: Iterable[str]
+) -> tuple[str, ...]:
+    """Say which known people the headline tells to be shot, stabbed or hurt by an attack."""
+    blows = [
+        hit
+        for hit in hits
+        if hit.term.kind is Kind.INJURED
+        or (hit.term.kind is Kind.EVENT and hit.term.tags & {"single", "blow"})
+    ]
+    return tuple(
+        dict.fromkeys(
+            known.name
+            for known in _whole(found, names)
+            for hit in blows
+            if hit.first > known.last
+            and BREAK not in words[known.last + 1 : hit.first]
+            and hit.first - known.last - 1 <= _NEAR
+            and "s" not in words[known.last + 1 : hit.first]
+        )
+    )
+
+
+def _whole(found: Sequence[Found], names: Iterable[str]) -> list[Found]:
+    """Leave out a name of one word that is part of another's name."""
+    longer = [fold(name) for name in names]
+    return [
+        known
+        for known in found
+        if " " in known.name or not any(f" {known.name} " in name for name in longer)
+    ]
+
+
+def _of_kin(known: Found, kin: Sequence[Hit], words: Sequence[str]) -> bool:
+    """Say whether a relative of the known person is told of: "X's mother", "the son of X"."""
+    after = known.last + 1
+    if words[after : after + 1] == ["s"]:
+        after += 1
+    return any(
+        hit.first in (known.last + 1, after) or 0 <= known.first - hit.last - 1 <= _KIN
+        for hit in kin
+    )
+
+
+def _dies(known: Found, hit: Hit, words: Sequence[str]) -> bool:
+    """Say whether the words of a death are told of this name."""
+    loose = "loose" in hit.term.tags
+    after_only = "giver" in hit.term.tags or hit.term.text.rsplit(" ", 1)[-1] in _OF
+    if known.first > hit.last:
+        between = words[hit.last + 1 : known.first]
+        return len(between) <= _NEAR and BREAK not in between
+    between = words[known.last + 1 : hit.first]
+    if after_only:
+        return False
+    if not loose and known.first <= _FRONT:
+        return True
+    near = _NEAR if not loose else _BESIDE
+    return len([word for word in between if word not in ("s", BREAK)]) <= near

@@ -177,7 +177,9 @@ class House:
         """Return what a process of this house finds in its environment."""
         return _environment({"SUDO_USER": "lea", "KILLSWITCH_FAILPOINTS": failpoints})
 
-    def command(self, *words: str, failpoints: str = "") -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, failpoints: str = "", patience_s: float = PATIENCE_S + 20
+    ) -> subprocess.CompletedProcess[str]:
         """Run one command of the real command line."""
         return subprocess.run(
             [sys.executable, "-m", "killswitch", "--config", str(self.config), *words, "--json"],
@@ -186,7 +188,7 @@ class House:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S + 20,
+            timeout=patience_s,
             check=False,
         )
 

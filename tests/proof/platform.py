@@ -88,6 +88,13 @@ class World:
         for outlet in self.dice.sample(OUTLETS, 2):
             self._publish(outlet, title)
 
+    def calm(self) -> None:
+        """Let one newsroom report what nobody would stop for."""
+        with self._lock:
+            self._events += 1
+            number = self._events
+        self._publish(self.dice.choice(OUTLETS), f"{_town(number)} opens library number {number}")
+
     def _publish(self, outlet: str, title: str) -> None:
         with self._lock:
             items = self._items.setdefault(outlet, [])
@@ -154,7 +161,7 @@ def _handler_of(world: World) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._answer(200, world.feed(self.path.strip("/")))
+            self._answer(200, world.feed(self.path.strip("/").partition("?")[0]))
 
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])

@@ -44,6 +44,8 @@ POINTS = {
     "file.after_write": "C6",
     "gate.after_answer": "C7",
     "gate.before_record": "C7",
+    "probe.after_answer": "C7",
+    "retract.after_answer": "C7",
     "gate.after_record": "C8",
     "notify.after_send": "C8",
     # What an owner can't settle.

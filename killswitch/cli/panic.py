@@ -304,9 +304,13 @@ def _query(store: Path, ids: tuple[str, ...], *, options: str) -> list[Doc]:
     import sqlite3  # noqa: PLC0415 - as above
 
     marks = ",".join("?" * len(ids))
+    # What is being taken down before anybody knew whether it is out may still arrive.
     sql = (
-        "SELECT d.id, d.channel, p.text, d.state FROM deliveries d JOIN posts p ON p.id = d.post "  # noqa: S608 - only question marks are put in
-        f"WHERE d.state IN ('sending', 'uncertain') OR d.id IN ({marks}) "
+        "SELECT d.id, d.channel, p.text, "  # noqa: S608 - only question marks are put in
+        "CASE WHEN d.state = 'retracting' AND d.sent_at IS NULL THEN 'uncertain' ELSE d.state END "
+        "FROM deliveries d JOIN posts p ON p.id = d.post "
+        "WHERE d.state IN ('sending', 'uncertain') "
+        f"OR (d.state = 'retracting' AND d.sent_at IS NULL) OR d.id IN ({marks}) "
         "ORDER BY d.state = 'sending' DESC, d.due_at "
         f"LIMIT {ROWS_MOST}"
     )

@@ -47,11 +47,6 @@ class Errands:
             self._on_fault(error)
             raise
 
-    def wait(self) -> None:
-        """Wait until what was started has ended."""
-        for running in list(self._busy.values()):
-            running.result()
-
     def close(self) -> None:
         """Wait for the calls that are on their way; no other starts."""
         self._pool.shutdown(wait=True, cancel_futures=True)

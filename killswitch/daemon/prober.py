@@ -18,6 +18,7 @@ import structlog
 from killswitch.clock import Clock
 from killswitch.daemon.errands import Errands
 from killswitch.desk.context import Context
+from killswitch.failpoints import passing
 from killswitch.gate import T_SEND_S
 from killswitch.outcome import record_look, request_of
 from killswitch.store import latch as latch_store
@@ -81,6 +82,7 @@ class Prober:
                 return
             channel = ctx.channels[lost.delivery.channel]
             probe = channel.probe(request_of(lost.delivery), deadline_s=LOOK_S)
+            passing("probe.after_answer")
             sent_at = min(lost.looked.lost_at, lost.began_at + timedelta(seconds=T_SEND_S))
             with ctx.store.write() as conn:
                 latch_store.lock(conn, share=True)

@@ -19,6 +19,7 @@ from killswitch.channels.frame import Deletion, Gone
 from killswitch.clock import Clock
 from killswitch.daemon.errands import Errands
 from killswitch.desk.context import Context
+from killswitch.failpoints import passing
 from killswitch.outcome import record_deletion, request_of
 from killswitch.queue.looking import SETTLE
 from killswitch.store import deliveries, looks, retractions
@@ -69,6 +70,7 @@ class Retractor:
                 one = deliveries.get(conn, one_id)
             if one is not None:
                 deletion = _ask(ctx, one)
+                passing("retract.after_answer")
                 self._record(ctx, one, deletion)
 
     def _record(self, ctx: Context, one: Delivery, deletion: Deletion) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ from killswitch.store.schema import attempts, looks
 
 # How a try ended after which the post may be on the network, or was found there.
 _MAY_BE_OUT = ("unknown", "accepted")
+# Ids a query; SQLite takes 32,766 at most.
+_PART = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +53,38 @@ def lost(conn: Connection) -> list[Lost]:
     ]
 
 
-def of(conn: Connection, ids: Collection[str]) -> dict[str, Looked]:
+def of(conn: Connection, ids: Sequence[str]) -> dict[str, Looked]:
     """Return what was looked for after the newest try of deliveries, by delivery id."""
     return _looks_of(conn, _newest_tries(conn, ids))
 
 
-def _newest_tries(conn: Connection, ids: Collection[str]) -> dict[str, Row[Any]]:
-    statement = sa.select(attempts).where(
-        attempts.c.delivery.in_(ids), attempts.c.outcome.in_(_MAY_BE_OUT)
-    )
-    return {row.delivery: row for row in conn.execute(statement.order_by(attempts.c.number))}
+def _newest_tries(conn: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    found: dict[str, Row[Any]] = {}
+    for part in _parts(ids):
+        statement = sa.select(attempts).where(
+            attempts.c.delivery.in_(part), attempts.c.outcome.in_(_MAY_BE_OUT)
+        )
+        ordered = conn.execute(statement.order_by(attempts.c.number))
+        found |= {row.delivery: row for row in ordered}
+    return found
 
 
 def _looks_of(conn: Connection, tries: dict[str, Row[Any]]) -> dict[str, Looked]:
     found: dict[str, list[Look]] = defaultdict(list)
-    wanted = [row.id for row in tries.values()]
-    statement = sa.select(looks).where(looks.c.attempt.in_(wanted)).order_by(looks.c.number)
-    for row in conn.execute(statement):
-        found[row.attempt].append(Look(row.at, row.found, row.detail))
+    for part in _parts(row.id for row in tries.values()):
+        statement = sa.select(looks).where(looks.c.attempt.in_(part)).order_by(looks.c.number)
+        for row in conn.execute(statement):
+            found[row.attempt].append(Look(row.at, row.found, row.detail))
     return {
         delivery: Looked(row.ended_at or row.intent_at, tuple(found[row.id]))
         for delivery, row in tries.items()
     }
+
+
+def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    left = list(ids)
+    for at in range(0, len(left), _PART):
+        yield left[at : at + _PART]
 
 
 def all_of(conn: Connection, delivery: str) -> list[Row[Any]]:

@@ -17,7 +17,7 @@ from killswitch.queue.looking import LOOKS_AFTER
 from killswitch.queue.states import DeliveryState
 from killswitch.store import attempts, audit, latch, looks, notices
 from killswitch.store.engine import StoreFailedError
-from tests.daemon.bench import QUIET, SENT, Bench
+from tests.daemon.bench import QUIET, SENT, Bench, ended
 from tests.store.made import NOW, add, put
 
 S = DeliveryState
@@ -200,7 +200,7 @@ def test_a_slow_network_delays_only_itself(sqlite_store, tmp_path):
     bench.prober.step()
     assert (bench.state(quick), bench.state(stuck)) == ("sent", "uncertain")
     slow.set()
-    bench.prober.errands.wait()
+    ended(bench.prober)
     assert (bench.state(stuck), looked_at(bench)) == ("sent", [15])
     bench.close()
     assert bench.faults == []
@@ -231,7 +231,7 @@ def test_an_error_that_nobody_expected_ends_the_daemon(sqlite_store, tmp_path):
     bench.move(seconds=15)
     bench.prober.step()
     with pytest.raises(ZeroDivisionError):
-        bench.prober.errands.wait()
+        ended(bench.prober)
     bench.close()
     assert [type(fault) for fault in bench.faults] == [ZeroDivisionError]
 

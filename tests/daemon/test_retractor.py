@@ -13,7 +13,7 @@ from killswitch.queue.retracting import ASK_AGAIN
 from killswitch.queue.states import DeliveryState
 from killswitch.store import attempts, audit, deliveries, latch, notices, retractions
 from killswitch.store.engine import StoreFailedError
-from tests.daemon.bench import SENT
+from tests.daemon.bench import SENT, ended
 from tests.store.made import MINUTE, NOW, SECOND, add
 
 S = DeliveryState
@@ -154,7 +154,7 @@ def test_a_crash_forgets_no_wish(bench):
         lambda: bench.context, clock=bench.clock, closing=threading.Event(), on_fault=print
     )
     another.step()
-    another.errands.wait()
+    ended(another)
     another.close()
     assert bench.state(one) == "retracted"
 

@@ -74,7 +74,7 @@ class RawServer:
                 self._talk(conn)
 
     def _talk(self, conn: socket.socket) -> None:
-        request = _read_request(conn)
+        request = read_request(conn)
         if not request:
             return
         self.requests.append(request)
@@ -85,7 +85,7 @@ class RawServer:
             conn.sendall(piece)
 
 
-def _read_request(conn: socket.socket) -> bytes:
+def read_request(conn: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
         piece = conn.recv(65536)

@@ -38,14 +38,14 @@ APART = {
     "flag.after_sync": "the command line writes the flag",
     "migrate.after_backup": "needs a store of an older version",
     "notify.after_send": "needs an address, and a notifier in every life",
+    "probe.after_answer": "needs a lost answer, and 15 s after it",
     "reap.after_commit": "needs a thread that is stuck for half a minute",
     "reap.before_commit": "needs a thread that is stuck for half a minute",
     "restore.after_aside": "a command while no daemon runs",
     "restore.after_copy": "a command while no daemon runs",
+    "retract.after_answer": "needs somebody who wants a post down",
 }
 """Points that no busy day passes, and why: ``test_kills_apart`` kills there."""
-MISSING: frozenset[str] = frozenset({"migrate.after_backup"})
-"""Points that nothing can reach yet: there is no older version to come from."""
 ON_A_DAY = tuple(sorted(POINTS.keys() - APART.keys()))
 
 LIVES_A_HOUSE = 40

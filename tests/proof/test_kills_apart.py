@@ -7,6 +7,7 @@ leaves a house that starts whole, paused where the flag was durable.
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -18,9 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from killswitch.store import migrate
+from killswitch.store.engine import Store
 from tests.proof import kills, oracle
 from tests.proof.house import House
 from tests.proof.platform import World
+from tests.store import made
 
 LEASE_S = 110.0
 """A notice that nobody ended is due again when its claim is over, after 90 s."""
@@ -54,8 +58,9 @@ def plan(house: House, text: str, at: str) -> str:
 
 
 def test_every_point_is_killed_somewhere():
-    scenes = set(FLAG_POINTS) | set(RESTORE_POINTS) | {"notify.after_send"} | set(REAP_POINTS)
-    assert scenes | kills.MISSING == kills.APART.keys()
+    scenes = {*FLAG_POINTS, *RESTORE_POINTS, *REAP_POINTS, *AFTER_POINTS}
+    scenes |= {"notify.after_send", "migrate.after_backup"}
+    assert scenes == kills.APART.keys()
 
 
 FLAG_POINTS = ("flag.before_sync", "flag.after_sync")
@@ -152,3 +157,59 @@ def test_a_reaper_that_is_killed_settles_an_open_try_once(house, point):
     assert truth.states[one] == "uncertain"
     settled = [r for r in truth.audit if (r["event"], r["subject"]) == ("delivery.uncertain", one)]
     assert len(settled) == 1
+
+
+def test_an_upgrade_that_is_killed_leaves_the_old_store_whole_and_a_copy_of_it(house):
+    house.state.mkdir(mode=0o750)
+    store = Store(f"sqlite:///{house.state}/killswitch.db")
+    migrate.upgrade(store, to=migrate.KNOWN[0])
+    kept = made.add(store)
+    store.close()
+    house.start(failpoints="migrate.after_backup=kill")
+    house.until(lambda: not house.lives(), what="killed before the upgrade")
+    start(house, "running")
+    house.stop()
+    assert kept in oracle.read_truth(house.state).states
+    assert (house.state / f"killswitch.db.before-{migrate.KNOWN[0]}").exists()
+
+
+AFTER_POINTS = ("probe.after_answer", "retract.after_answer")
+
+
+def sent_to_the_file(house: House) -> str:
+    due = datetime.now(UTC) + timedelta(seconds=0.3)
+    body = {"text": "to the file", "at": due.isoformat(), "channels": ["outbox"]}
+    return str(house.client.post("/queue", body)["ids"][0])
+
+
+def state_of(house: House, one: str) -> str:
+    return str(house.client.get(f"/queue/{one}")["state"])
+
+
+def test_a_look_that_is_killed_is_made_again_and_the_post_is_found(house):
+    start(house, "running")
+    house.kill()
+    house.start(failpoints="gate.after_answer=kill")
+    house.until(lambda: house.status().get("state") == "running", what="running")
+    one = sent_to_the_file(house)
+    house.until(lambda: not house.lives(), what="killed after the line was written")
+    house.start(failpoints="probe.after_answer=kill")
+    house.until(lambda: not house.lives(), what="killed after the look")
+    start(house, "paused")
+    house.until(lambda: state_of(house, one) == "sent", what="found")
+    assert len(house.outbox.read_text().splitlines()) == 1
+
+
+def test_a_deletion_that_is_killed_is_asked_for_again(house):
+    start(house, "running")
+    one = sent_to_the_file(house)
+    house.until(lambda: state_of(house, one) == "sent", what="sent")
+    house.kill()
+    house.start(failpoints="retract.after_answer=kill")
+    house.until(lambda: house.status().get("state") == "running", what="running")
+    house.client.post("/queue/act", {"verb": "retract", "ids": [one], "reason": "wrong price"})
+    house.until(lambda: not house.lives(), what="killed after the answer")
+    start(house, "running")
+    house.until(lambda: state_of(house, one) == "retracted", what="taken down")
+    lines = [json.loads(line) for line in house.outbox.read_text().splitlines()]
+    assert ["retracted_at" in line for line in lines] == [False, True, True]

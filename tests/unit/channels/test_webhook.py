@@ -8,7 +8,11 @@ import json
 import socket
 import struct
 import threading
+from datetime import timedelta
+from email.utils import format_datetime
 from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +101,8 @@ def test_a_2xx_whose_body_breaks_off_is_sent_all_the_same():
     [
         (400, Ending.FAILED), (401, Ending.WAITS), (403, Ending.WAITS), (404, Ending.FAILED),
         (408, Ending.UNCERTAIN), (409, Ending.FAILED), (410, Ending.FAILED), (413, Ending.FAILED),
-        (415, Ending.FAILED), (422, Ending.FAILED), (429, Ending.WAITS), (500, Ending.UNCERTAIN),
+        (415, Ending.FAILED), (422, Ending.FAILED), (425, Ending.UNCERTAIN), (429, Ending.WAITS),
+        (500, Ending.UNCERTAIN),
         (502, Ending.UNCERTAIN), (503, Ending.UNCERTAIN), (504, Ending.UNCERTAIN),
         (520, Ending.UNCERTAIN),
     ],
@@ -136,6 +141,21 @@ def test_an_answer_without_an_end_is_sent_and_little_of_it_is_read():
 def test_a_duplicate_is_a_question_rather_than_a_refusal(status):
     outcome, _ = publish(lambda _: reply(status, b'{"error": "Duplicate content"}'))
     assert outcome.ending is Ending.UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("header", "most_s"),
+    [
+        ({"Retry_After": "90"}, 90),
+        ({"Retry_After": format_datetime(CLOCK.now() + timedelta(days=2), usegmt=True)}, 3600),
+        ({"Retry_After": "1000000000"}, 3600),
+        ({"Retry_After": "-90"}, 60),
+        ({}, 60),
+    ],
+)
+def test_a_receiver_that_asks_for_time_gets_it_within_reason(header, most_s):
+    outcome, _ = publish(lambda _: reply(429, **header))
+    assert (outcome.ending, outcome.wait) == (Ending.WAITS, timedelta(seconds=most_s))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -300,6 +320,26 @@ def test_the_receiver_can_prove_what_it_is_asked(template, target):
     assert [signed(request) for request in server.requests] == [("GET", target)]
     _, server = delete(lambda _: reply(204), template)
     assert [signed(request) for request in server.requests] == [("DELETE", target)]
+
+
+def test_the_receiver_of_the_documentation_believes_us_and_nobody_else():
+    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    scope: dict[str, Any] = {}
+    exec(text.split("```python\n")[1].split("```")[0], scope)  # noqa: S102 - our own documentation
+    _, posted = publish(lambda _: reply(200))
+    _, asked = probe(lambda _: reply(404))
+    for request in (*posted.requests, *asked.requests):
+        head, _, body = request.partition(b"\r\n\r\n")
+        method, target, _ = head.decode().split("\r\n")[0].split(" ")
+        header = head.decode().partition("Killswitch-Signature: ")[2].split("\r\n")[0]
+        is_ours = scope["is_ours"]
+        assert is_ours(b"s3cret", method, target, body, header)
+        assert not is_ours(b"other", method, target, body, header)
+        assert not is_ours(b"s3cret", "DELETE", target, body[:-1], header)
+        old = header.replace("t=1", "t=0", 1)
+        assert not is_ours(b"s3cret", method, target, body, old)
+        for nonsense in ("", "t", "t=x,v1=", "t=1", "v1=00", "t=1,v1=é", header.partition(",")[0]):
+            assert not is_ours(b"s3cret", method, target, body, nonsense)
 
 
 @pytest.mark.parametrize(

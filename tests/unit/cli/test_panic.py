@@ -163,6 +163,20 @@ def test_what_was_uncertain_before_the_press_is_named_too(home, store):
     assert (doc["sealed"], [post["id"] for post in doc["uncertain"]]) == (True, ["d1"])
 
 
+@pytest.mark.parametrize("sent_at", [None, "2026-03-02T08:00:00.000000Z"])
+def test_what_is_taken_down_before_anybody_knew_whether_it_is_out_is_named_too(
+    home, store, sent_at
+):
+    a_row(store, "d1", "uncertain")
+    set_state(store, "d1", "retracting")
+    with contextlib.closing(sqlite3.connect(store)) as conn, conn:
+        conn.execute("UPDATE deliveries SET sent_at = ?", (sent_at,))
+    with a_daemon(home):
+        doc = pressed(a_panic(home))
+    assert doc["sealed"]
+    assert [post["id"] for post in doc["uncertain"]] == ([] if sent_at else ["d1"])
+
+
 def test_no_crowd_of_uncertain_posts_hides_one_that_is_being_sent(home, store, monkeypatch):
     monkeypatch.setattr(panic_module, "ROWS_MOST", 2)
     for number in range(3):

@@ -301,6 +301,7 @@ class Daemon:
             incarnation=self._incarnation,
             on_fault=self.supervisor.fail,
             clock_is_steady=self.guard.clock_is_steady,
+            clock_is_proven=self.guard.clock_is_proven,
         )
         self._prober = Prober(
             lambda: self.parts.context,
@@ -356,8 +357,9 @@ class Daemon:
             parts.eyes.first_round.set()
             self.wake("guard")
         now = self.clock.now()
-        with self.store.write() as conn:
-            news.prune(conn, before=now - KEEP_ITEMS)
+        if self.guard.clock_is_proven(now):
+            with self.store.write() as conn:
+                news.prune(conn, before=now - KEEP_ITEMS)
         if came.next_at is None:
             return 1.0
         self._alarm.wake_at("watch", came.next_at, self._loops["watch"].wake)

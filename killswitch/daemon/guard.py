@@ -105,6 +105,14 @@ class Guard:
         """
         return self._ticks.agrees(read(self._clock, wall=now))
 
+    def clock_is_proven(self, now: datetime) -> bool:
+        """
+        Say whether a reading of the wall clock is good for what can't be undone.
+
+        The first reading of a run is vouched for by nothing: a time service may still set it right.
+        """
+        return self.clock_is_steady(now) and self._ticks.proven(self._clock.boot_s())
+
     def standing(self) -> Mapping[CauseKind, str]:
         """Tell which causes still stand, in words."""
         ctx = self._context()

@@ -21,6 +21,7 @@ from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
 from killswitch.gate import LEASE_S, Gate
+from killswitch.latch import CauseKind
 from killswitch.queue import rules
 from killswitch.queue.looking import SETTLE
 from killswitch.queue.states import DeliveryState, HoldKind
@@ -64,6 +65,7 @@ class Sweep:
         incarnation: int,
         on_fault: Callable[[BaseException], None],
         clock_is_steady: Callable[[datetime], bool],
+        clock_is_proven: Callable[[datetime], bool],
     ) -> None:
         """Sweep the queue of ``context`` through ``gate``."""
         self._context = context
@@ -72,6 +74,7 @@ class Sweep:
         self._incarnation = incarnation
         self._on_fault = on_fault
         self._clock_is_steady = clock_is_steady
+        self._clock_is_proven = clock_is_proven
         self._pool = ThreadPoolExecutor(SENDERS, "send")
         self._busy: dict[str, Future[None]] = {}
 
@@ -92,7 +95,7 @@ class Sweep:
         reap(ctx.store, clock=self._clock)
         now = self._clock.now()
         if not self._clock_is_steady(now):
-            # A skip can't be undone: late and expired are judged on a trusted clock only.
+            # Late is judged on a trusted clock only.
             return None
         more = self._expire(ctx, now)
         paused = self._hold_for_pause(ctx)
@@ -120,11 +123,17 @@ class Sweep:
         """
         Skip what has passed its author's own ``expires``, the machine's only ground.
 
+        A skip can't be undone, so it waits for a clock that nobody doubts; until then the gate
+        lets nothing expired out.
+
         Returns:
             Whether more may be left.
         """
+        if ctx.inhibits.any() or not self._clock_is_proven(now):
+            return False
         with ctx.store.read() as conn:
-            found = deliveries.expired(conn, now=now)
+            doubted = any(c.kind is CauseKind.CLOCK for c in latch_store.read(conn).causes)
+            found = [] if doubted else deliveries.expired(conn, now=now)
         if not found:
             return False
         with ctx.store.write() as conn:

@@ -101,3 +101,7 @@ class Ticks:
     def settling(self, boot_s: float) -> bool:
         """Say whether the last step is less than a minute ago."""
         return boot_s < self._settles_s
+
+    def proven(self, boot_s: float) -> bool:
+        """Say whether the wall clock has been steady for a minute of this run."""
+        return boot_s - self._began_s >= SETTLE_S and not self.settling(boot_s)

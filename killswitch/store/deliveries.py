@@ -284,11 +284,12 @@ def lost_between(conn: Connection, start: datetime, end: datetime) -> list[Deliv
 
 
 def due_on(conn: Connection, channel: str, *, now: datetime, limit: int) -> list[Delivery]:
-    """Return what is due on a channel, longest due first."""
+    """Return what is due on a channel and has not expired, longest due first."""
     statement = select().where(
         deliveries.c.state == _S.SCHEDULED.value,
         deliveries.c.next_at <= now,
         deliveries.c.channel == channel,
+        sa.or_(deliveries.c.expires_at.is_(None), deliveries.c.expires_at > now),
     )
     ordered = statement.order_by(deliveries.c.due_at, deliveries.c.id)
     return [delivery(row) for row in conn.execute(ordered.limit(limit))]

@@ -245,6 +245,7 @@ def headline_times(conn: Connection, story_id: str, *, since: datetime) -> list[
 
 
 def prune(conn: Connection, *, before: datetime, limit: int = 500) -> int:
-    """Forget old items in small bites; stories stay."""
-    old = sa.select(items.c.id).where(items.c.first_seen < before).limit(limit)
+    """Forget old items in small bites, none before it is graded; stories stay."""
+    done = sa.and_(items.c.first_seen < before, items.c.graded == sa.true())
+    old = sa.select(items.c.id).where(done).limit(limit)
     return conn.execute(sa.delete(items).where(items.c.id.in_(old))).rowcount

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from killswitch.queue.states import DeliveryState
+from killswitch.store import facts
 from killswitch.store.notices import AGES, read_fact, undone, write_fact
 from killswitch.store.schema import (
     attempts,
@@ -52,6 +53,7 @@ def carry_over(conn: Connection, *, by: timedelta, now: datetime) -> None:
     """
     _carry_notices(conn, by, now)
     _carry_budget(conn, by, now)
+    _carry_sight(conn, by, now)
     if by < _NONE:
         _carry_waits(conn, by, now)
 
@@ -69,11 +71,11 @@ def _age(at: datetime, by: timedelta, now: datetime) -> datetime:
 def _carry_notices(conn: Connection, by: timedelta, now: datetime) -> None:
     """Tell people in time, and give nobody up because of an age that nothing lasted."""
     for row in undone(conn):
-        facts = dict(row.facts)
+        told = dict(row.facts)
         for name in AGES:
-            if (at := read_fact(facts.get(name))) is not None:
-                facts[name] = write_fact(min(at + max(by, _NONE), now))
-        values = {"facts": facts, "created_at": _age(row.created_at, by, now)}
+            if (at := read_fact(told.get(name))) is not None:
+                told[name] = write_fact(min(at + max(by, _NONE), now))
+        values = {"facts": told, "created_at": _age(row.created_at, by, now)}
         if row.next_at is not None:
             values["next_at"] = _wait(row.next_at, by, now)
         conn.execute(sa.update(notices).where(notices.c.id == row.id).values(**values))
@@ -97,6 +99,13 @@ def _carry_budget(conn: Connection, by: timedelta, now: datetime) -> None:
         if row.resumed_at is not None:
             at = _age(row.resumed_at, by, now)
             conn.execute(sa.update(latch).where(latch.c.queue == row.queue).values(resumed_at=at))
+
+
+def _carry_sight(conn: Connection, by: timedelta, now: datetime) -> None:
+    """Count blindness on: nobody was blind for as long as the clock was stepped."""
+    last = facts.get_time(conn, "last_sight") or facts.get_time(conn, "created_at")
+    if last is not None:
+        facts.put_time(conn, "last_sight", _age(last, by, now))
 
 
 def _carry_waits(conn: Connection, by: timedelta, now: datetime) -> None:

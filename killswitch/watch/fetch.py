@@ -86,11 +86,13 @@ class Fresh:
         feed: What they say.
         validators: To be stored in the same transaction as the items.
         permanent_url: Where the feed has moved for good, or None.
+        date: What its server's own clock said (header ``Date``), aware UTC, or None.
     """
 
     feed: ParsedFeed
     validators: Validators
     permanent_url: str | None = None
+    date: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ def _read(page: Page, old: Validators, *, child: Reader, now: datetime) -> PollR
         return Failed(error.code, str(error))
     if feed.degraded:
         fresh = Validators(body_hash=body_hash)
-    return Fresh(feed, fresh, page.permanent_url)
+    return Fresh(feed, fresh, page.permanent_url, _http_date(page.headers.get("date") or ""))
 
 
 def _sendable(value: str | None) -> str | None:

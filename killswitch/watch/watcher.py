@@ -34,7 +34,7 @@ from killswitch.store.news import NewItem
 from killswitch.watch import fetch
 from killswitch.watch.fetch import Failed, Fresh, Gone, UnchangedBody, Validators
 from killswitch.watch.lines import Job, Lines, Polled
-from killswitch.watch.parse import ParsedFeed, RawItem
+from killswitch.watch.parse import RawItem
 from killswitch.watch.parsers import Parsers
 from killswitch.watch.rhythm import AHEAD, next_poll
 
@@ -120,8 +120,8 @@ class Watcher:
         self._round_s = round_s
         self._lines = Lines()
         self._retired = False
-        # What was read but could not be stored, with the time before which it is not asked again.
-        self._unstored: dict[str, datetime] = {}
+        # What was read but could not be stored, with the boot time until which it is not asked.
+        self._unstored: dict[str, float] = {}
 
     @property
     def feeds(self) -> Iterable[Feed]:
@@ -187,8 +187,7 @@ class Watcher:
             under_way = self._lines.under_way()
             with self._store.read() as conn:
                 rows = news.feed_rows(conn, self._feeds)
-            now = self._clock.now()
-            due = [row for row in rows.values() if wanted(row) and self._may_ask(row.name, now)]
+            due = [row for row in rows.values() if wanted(row) and not self._waits_s(row.name)]
             sent = self._send([row for row in due if row.name not in under_way])
         return sent + [under_way[row.name] for row in due if row.name in under_way]
 
@@ -203,12 +202,14 @@ class Watcher:
             sent += self._lines.send(host, jobs, slow=slow)
         return sent
 
-    def _may_ask(self, name: str, now: datetime) -> bool:
-        return name not in self._unstored or self._unstored[name] <= now
+    def _waits_s(self, name: str) -> float:
+        """Say for how many seconds a feed that could not be stored is not asked."""
+        return max(0.0, self._unstored.get(name, 0.0) - self._clock.boot_s())
 
     def _next_at(self, row: Any) -> datetime | None:
-        known = [at for at in (row.next_poll_at, self._unstored.get(row.name)) if at is not None]
-        return max(known, default=None)
+        wait_s = self._waits_s(row.name)
+        again = self._clock.now() + timedelta(seconds=wait_s) if wait_s else None
+        return max((at for at in (row.next_poll_at, again) if at is not None), default=None)
 
     def _one(self, row: Any, session: Session) -> Polled:
         feed = self._feeds[row.name]
@@ -224,13 +225,13 @@ class Watcher:
         )
         passing("ingest.after_fetch")
         now = self._clock.now()
-        items = self._new_items(row, result.feed, now) if isinstance(result, Fresh) else []
+        items = self._new_items(row, result, now) if isinstance(result, Fresh) else []
         values = self._values(feed, row, result, now, items)
         try:
             new = self._store_poll(feed, items, values, now)
         except TransientError as error:
             _log.warning("feed.not_stored", feed=feed.name, problem=error.message)
-            self._unstored[feed.name] = now + feed.interval
+            self._unstored[feed.name] = self._clock.boot_s() + feed.interval.total_seconds()
             return Polled(feed.name, ok=False, new=0)
         self._unstored.pop(feed.name, None)
         ok = not isinstance(result, Failed | Gone)
@@ -253,13 +254,16 @@ class Watcher:
         passing("ingest.after_commit")
         return new
 
-    def _new_items(self, row: Any, parsed: ParsedFeed, now: datetime) -> list[NewItem]:
+    def _new_items(self, row: Any, read: Fresh, now: datetime) -> list[NewItem]:
         feed = self._feeds[row.name]
         priming = row.last_good_at is None
-        return [self._new_item(feed, raw, now, priming=priming) for raw in parsed.items]
+        # Old is what is old by both clocks: ours may have been stepped ahead, and a headline that
+        # is recorded silently is never graded.
+        today = min(now, read.date or now)
+        return [self._new_item(feed, raw, today, priming=priming) for raw in read.feed.items]
 
-    def _new_item(self, feed: Feed, raw: RawItem, now: datetime, *, priming: bool) -> NewItem:
-        too_old = raw.published is not None and now - raw.published > self._policy.max_item_age
+    def _new_item(self, feed: Feed, raw: RawItem, today: datetime, *, priming: bool) -> NewItem:
+        too_old = raw.published is not None and today - raw.published > self._policy.max_item_age
         return NewItem(
             guid=news.item_guid(raw.guid, raw.title),
             title=raw.title,

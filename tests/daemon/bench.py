@@ -150,6 +150,7 @@ class Bench:
             incarnation=self.incarnation,
             on_fault=self.faults.append,
             clock_is_steady=lambda now: self.guard.clock_is_steady(now),  # noqa: PLW0108 - the guard is made later
+            clock_is_proven=lambda now: self.guard.clock_is_proven(now),  # noqa: PLW0108 - the guard is made later
         )
         self.prober = Prober(
             lambda: self.context,

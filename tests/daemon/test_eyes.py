@@ -13,6 +13,7 @@ from killswitch.latch import InhibitKind, Inhibits
 from killswitch.store import facts, news
 from killswitch.store import latch as latch_store
 from killswitch.store.news import NewItem, item_guid
+from killswitch.store.stepped import carry_over
 from killswitch.watch.watcher import Feed
 from tests.store.made import HOUR, MINUTE, NOW, SECOND
 
@@ -307,3 +308,40 @@ def test_a_night_asleep_is_judged_like_a_start_after_it(look, night, blind):
     look.eyes.first_round.set()
     look.judge()
     assert look.blind() is blind
+
+
+def steps(look, by):
+    """Step the wall clock, as the guard carries it over."""
+    look.clock.step_wall(by)
+    with look.store.write() as conn:
+        carry_over(conn, by=by, now=look.clock.now())
+
+
+@pytest.mark.parametrize("by", [HOUR, 24 * HOUR, 87600 * HOUR, -HOUR, -87600 * HOUR], ids=str)
+def test_a_step_of_the_clock_is_no_blindness(look, by):
+    seeing(look)
+    steps(look, by)
+    look.judge(seconds=1)
+    assert look.waits()
+    look.clock.move(SECOND)
+    look.read(*NAMES)
+    look.judge()
+    assert not look.waits()
+    assert not look.blind()
+
+
+def test_blindness_of_before_a_step_goes_on_after_it(look):
+    seeing(look)
+    look.judge(minutes=59)
+    steps(look, 24 * HOUR)
+    look.judge(seconds=30)
+    assert not look.blind()
+    look.judge(minutes=2)
+    assert look.blind()
+
+
+def test_a_store_that_was_made_just_before_the_clock_was_set_right_is_not_blind(look):
+    steps(look, 87600 * HOUR)
+    look.eyes.first_round.set()
+    look.judge(seconds=1)
+    assert not look.blind()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from email.utils import format_datetime
 from ipaddress import ip_network
 
 import pytest
@@ -185,6 +186,51 @@ def test_polls_at_once_are_stored_on_a_server_too(postgres_store, parsers):
     assert (came.polled, came.failed, came.new_items) == (4, (), 4)
     for site in sites:
         site.server.__exit__()
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("step", [HOUR, DAY, 3650 * DAY], ids=str)
+def test_a_headline_that_is_fresh_by_its_server_is_graded_whatever_our_clock_says(site, step):
+    site.round(minutes=1)
+    site.clock.step_wall(step)
+    true = site.clock.now() - step
+    entries = [("old", NOW), ("breaking", true), ("from last week", true - 7 * DAY)]
+    site.says["a"] = reply(200, a_feed(*entries), Date=format_datetime(true, usegmt=True))
+    site.clock.move(timedelta(minutes=3))
+    site.watcher.round()
+    assert site.items() == {"old": False, "breaking": False, "from last week": True}
+
+
+@pytest.mark.parametrize("date", ["nonsense", "Mon, 02 Mar 2099 09:00:00 GMT", ""])
+def test_a_server_without_a_believable_clock_makes_nothing_old(site, date):
+    site.round()
+    site.says["a"] = reply(200, a_feed(("old", NOW), ("fresh", NOW + MINUTE)), Date=date)
+    site.round(minutes=3)
+    assert site.items() == {"old": False, "fresh": False}
+
+
+def test_a_new_feed_is_primed_by_its_servers_clock_too(site):
+    site.clock.step_wall(DAY)
+    said = a_feed(("fresh", NOW - HOUR), ("old", NOW - 13 * HOUR))
+    site.says["a"] = reply(200, said, Date=format_datetime(NOW, usegmt=True))
+    site.round()
+    assert site.items() == {"fresh": False, "old": True}
+
+
+def test_a_feed_that_could_not_be_stored_is_asked_again_in_time_after_a_step_back(
+    site, monkeypatch
+):
+    def write(**how):
+        raise StoreFailedError("store_failed", "disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(site.store, "write", write)
+        site.round()
+    site.clock.step_wall(-DAY)
+    assert site.round(seconds=1).polled == 0
+    assert site.round(minutes=2).polled == 1
 
 
 @pytest.mark.parametrize("ask", ["round", "look"])

@@ -24,6 +24,7 @@ from killswitch.daemon import policies
 from killswitch.daemon.alarm import Alarm
 from killswitch.daemon.eyes import Eyes
 from killswitch.daemon.guard import Guard
+from killswitch.daemon.looking import look_afresh
 from killswitch.daemon.prober import Prober
 from killswitch.daemon.reaper import recover
 from killswitch.daemon.retractor import Retractor
@@ -57,8 +58,6 @@ from killswitch.watch.watcher import Watcher
 
 _log = structlog.get_logger(__name__)
 
-# A resume looks at the feeds for at most this long (design section 4).
-LOOK_S = 30.0
 # Before a post is due the sweep asks for a look at the feeds, so that it leaves on fresh news.
 LOOK_BEFORE = timedelta(seconds=60)
 # Rows of the audit chain that are checked at every start; ``audit verify`` checks all.
@@ -430,21 +429,16 @@ class Daemon:
     # -- what the desk asks ----------------------------------------------------------------------
 
     def _look(self) -> Looked:
-        """Read and grade the feeds now, within ``LOOK_S`` seconds, and judge sight."""
-        done = threading.Event()
-        failed: list[str] = []
-
-        def look() -> None:
-            try:
-                failed.extend(self.parts.watcher.look().failed)
-                self._grade_all()
-            finally:
-                done.set()
-
-        threading.Thread(target=look, name="look", daemon=True).start()
-        self.clock.wait(done, LOOK_S)
-        sight = self.parts.eyes.judge()
-        return Looked(feeds=len(self.parts.settings.feeds), failed=tuple(failed), sight=sight)
+        """Read and grade the feeds now, for a resume, and judge sight."""
+        return look_afresh(
+            self.store,
+            self.clock,
+            feeds=[feed.name for feed in self.parts.watcher.feeds],
+            read=lambda: self.parts.watcher.look().failed,
+            grade=self._grade_all,
+            judge=lambda: self.parts.eyes.judge(),
+            on_fault=lambda error: self.supervisor.fail(error, where="look"),
+        )
 
     def _look_anew(self) -> None:
         """Read all feeds before anything leaves: the machine was asleep."""

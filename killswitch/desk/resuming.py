@@ -116,11 +116,12 @@ def _refuse_pending(ctx: Context) -> None:
 
 def _look(ctx: Context) -> None:
     looked = ctx.hooks.look()
-    if not looked.sight.ok:
-        dead = ", ".join(looked.sight.dead[:5]) or "all feeds"
+    if looked.problem or not looked.sight.ok:
+        why = looked.problem or looked.sight.why
+        dead = ", ".join((looked.failed if looked.problem else looked.sight.dead)[:5])
         raise RefusedError(
             "no_sight",
-            f"the news can't be seen well enough to resume: {looked.sight.why} ({dead})",
+            f"the news can't be seen well enough to resume: {why} ({dead or 'all feeds'})",
             "mend the feeds (killswitch feeds list) and try again; the posts stay held",
         )
 

@@ -110,9 +110,8 @@ def _state(found: Reach) -> Iterator[Finding]:
         mend=f"join the group of {flags.path}",
     )
     spares = len(list(flags.spares.iterdir())) if os.access(flags.spares, os.R_OK) else 0
-    yield Finding(
-        "spare flags", good=spares > 0, told=f"{spares} of {SPARES}", mend="restart the daemon"
-    )
+    mend = "make room on the disk; the daemon writes them within seconds"
+    yield Finding("spare flags", good=spares > 0, told=f"{spares} of {SPARES}", mend=mend)
     free = shutil.disk_usage(state_dir).free
     mend = "make room: below this the disk may soon refuse to write"
     told = f"{free // 2**20} MiB free"

@@ -134,7 +134,6 @@ class Daemon:
         now = self.clock.now()
         if is_new:
             self._furnish(now)
-        self.flags.fill_spares()
         with self.store.write() as conn:
             self._incarnation = facts.next_number(conn, "incarnation")
         self.parts = self._build(settings, eyes=None)

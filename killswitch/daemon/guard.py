@@ -2,7 +2,8 @@
 The guard: once a second, everything that may have to stop the queue.
 
 Flags become causes, pauses that could not be written are tried again, the clock is compared with
-itself, the store is probed, an open pause is sealed as soon as nothing is on the wire.
+itself, the store is probed, spare flags are kept ready, an open pause is sealed as soon as nothing
+is on the wire.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Guard:
         self._stepped_back = False
         self._probed_s = float("-inf")
         self._store_failed_s: float | None = None
+        self._without_spares = False
 
     def step(self) -> float:
         """Look at everything once; return the seconds until the next look."""
@@ -218,6 +220,7 @@ class Guard:
         self._stepped_back &= not self._accepts_step_back()
         self._probed_s = self._clock.boot_s()
         self._store_recovered(ctx, now)
+        self._fill_spares(ctx)
 
     def _accepts_step_back(self) -> bool:
         """Say whether the mark goes back too: people know of the step, and it has settled."""
@@ -234,6 +237,17 @@ class Guard:
         if since is not None and self._clock.boot_s() - since > STORE_TOLERANCE.total_seconds():
             self._trip(ctx, CauseKind.STORE, "writes", "the store could not be written", now)
         ctx.inhibits.lift(InhibitKind.STORE)
+
+    def _fill_spares(self, ctx: Context) -> None:
+        """Keep the flags ready that a full disk can't stop; without them it may, and no more."""
+        try:
+            ctx.flags.fill_spares()
+        except OSError as error:
+            if not self._without_spares:
+                _log.error("flags.no_spares", problem=str(error), path=str(ctx.flags.spares))
+            self._without_spares = True
+        else:
+            self._without_spares = False
 
     # -- detector, people ------------------------------------------------------------------------
 

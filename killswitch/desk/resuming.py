@@ -130,7 +130,7 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
     refs = {cause.ref for cause in latch.causes if cause.kind is CauseKind.FLAG}
     state = ctx.flags.look()
     if state.missing and DIRECTORY in refs:
-        ctx.flags.create()
+        _make_directory(ctx)
         state = ctx.flags.look()
     with ctx.store.read() as conn:
         ours = belonging_to(conn, state, latch, now=ctx.clock.now())
@@ -144,6 +144,17 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
             f"pause.d still asks for a pause ({names}); nothing was resumed",
             "look again: killswitch status, then killswitch resume",
         )
+
+
+def _make_directory(ctx: Context) -> None:
+    try:
+        ctx.flags.create()
+    except OSError as error:
+        raise RefusedError(
+            "flag_left",
+            f"{ctx.flags.path} can't be made again ({error.strerror}); nothing was resumed",
+            "look at the disk's free space and at the rights on the state directory",
+        ) from error
 
 
 def _close(

@@ -12,11 +12,13 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
+from structlog.testing import capture_logs
 
+from killswitch import flags as flags_module
 from killswitch.desk import pausing
 from killswitch.errors import OperatorError, RefusedError, StoreBusyError, TransientError
 from killswitch.flagging import EACH_MOST, flag_causes
-from killswitch.flags import NOTES_READ
+from killswitch.flags import NOTES_READ, SPARES, FlagDir
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import facts, notices
@@ -138,6 +140,40 @@ def test_whatever_lies_in_the_directory_is_a_pause_until_a_resume_takes_it_away(
     bench.resume(keep_held=True)
     assert bench.flags.is_clear()
     assert bench.kinds() == []
+
+
+# -- a disk that takes nothing ---------------------------------------------------------------------
+
+
+def full(*_args):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_directory_that_can_not_be_made_again_refuses_the_resume_and_ends_nothing(
+    bench, monkeypatch
+):
+    (bench.root / "pause.d").rmdir()
+    turns(bench, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(FlagDir, "create", full)
+        with pytest.raises(RefusedError, match="No space left on device") as refusal:
+            bench.resume(keep_held=True)
+    assert refusal.value.code == "flag_left"
+    assert bench.kinds() == ["flag"]
+    bench.resume(keep_held=True)
+    assert bench.kinds() == []
+
+
+def test_spares_that_can_not_be_written_are_written_once_there_is_room(bench, monkeypatch):
+    for spare in bench.flags.spares.iterdir():
+        spare.unlink()
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(flags_module, "_write_new", full)
+        turns(bench, 25)
+    assert [line["event"] for line in logs].count("flags.no_spares") == 1
+    assert bench.kinds() == []
+    turns(bench, 11)
+    assert len(list(bench.flags.spares.iterdir())) == SPARES
 
 
 # -- many flags ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """
 Look at everything that must be right on a bad day; exit 1 when something is not.
 
-Changes nothing and sends nothing.
+Changes nothing and sends nothing; an audit trail that turns out to be broken pauses, as everywhere.
 """
 
 from __future__ import annotations
@@ -151,5 +151,5 @@ def _channels(found: Reach) -> Finding:
 
 def _audit(found: Reach) -> Finding:
     doc: Doc = found.client.get("/audit/verify", timeout_s=300)
-    told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken at row {doc['broken_at']}"
+    told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken: {plain(doc['why'] or '')}"
     return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

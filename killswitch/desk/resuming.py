@@ -3,7 +3,8 @@ Resume and dismiss: the human acts that let posts leave again.
 
 Order of a resume (any failure closes nothing; after a crash the causes still stand):
     1. A fresh look at the feeds; sight must be good. What trips now changes the version.
-    2. Remove just the flags that are causes of the seen version; anything left refuses.
+    2. Remove just the flags that are causes of the seen version; anything left refuses. Forget
+       how far the audit trail went where a break of it was seen.
     3. Search the queue to its end for posts that clash with what tripped.
     4. One transaction, latch row first: version as seen, no cause still standing, nothing
        undecided; close the causes, hold what is due in the lead, carry out the decisions.
@@ -23,7 +24,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import DIRECTORY, belonging_to, flag_causes
 from killswitch.latch import DISMISSIBLE, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, people
+from killswitch.store import deliveries, noted, people
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.wire import Caller, DismissDoc, ResumeDoc, z_time
@@ -62,6 +63,7 @@ def resume(ctx: Context, seen: int, *, reason: str, keep_held: bool, caller: Cal
     _look(ctx)
     passing("resume.after_look")
     _remove_flags(ctx, latch)
+    _forget_head(ctx, latch)
     passing("resume.after_flags")
     while clashing.scan(ctx, now=ctx.clock.now()):
         pass
@@ -154,6 +156,20 @@ def _make_directory(ctx: Context) -> None:
             "flag_left",
             f"{ctx.flags.path} can't be made again ({error.strerror}); nothing was resumed",
             "look at the disk's free space and at the rights on the state directory",
+        ) from error
+
+
+def _forget_head(ctx: Context, latch: Latch) -> None:
+    """Take away how far the audit trail went, where a human has seen that it is broken."""
+    if not any(cause.kind is CauseKind.TAMPER for cause in latch.causes):
+        return
+    try:
+        noted.forget(ctx.state_dir)
+    except OSError as error:
+        raise RefusedError(
+            "head_left",
+            f"{noted.FILE_NAME} can't be removed ({error.strerror}); nothing was resumed",
+            "look at the rights on the state directory",
         ) from error
 
 

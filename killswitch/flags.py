@@ -183,11 +183,14 @@ class FlagDir:
         Raises:
             OSError: They can't be written.
         """
-        self._make(self.spares)
-        for number in range(count):
-            with contextlib.suppress(FileExistsError):
-                _write_new(self.spares / f"spare-{number}", b" " * NOTE_BYTES)
-        _fsync_dir(self.spares)
+        paths = [self.spares / f"spare-{number}" for number in range(count)]
+        missing = [path for path in paths if not _is_whole(path)]
+        if missing:
+            self._make(self.spares)
+            for path in missing:
+                path.unlink(missing_ok=True)
+                _write_new(path, b" " * NOTE_BYTES)
+            _fsync_dir(self.spares)
 
     def remove(self, flags: Iterable[Flag]) -> FlagState:
         """
@@ -355,6 +358,14 @@ def _content(reason: str, *, key: str, by: str, at: datetime | None) -> bytes:
     while len(json.dumps(cut)) - 2 > room:
         cut = cut[: min(len(cut) - 1, max(room // 12, len(cut) * 3 // 4))]
     return json.dumps({**fields, "reason": cut}).encode() + b"\n"
+
+
+def _is_whole(spare: Path) -> bool:
+    """Say whether a spare has its block: a full disk may have given it a name alone."""
+    try:
+        return spare.lstat().st_size == NOTE_BYTES
+    except FileNotFoundError:
+        return False
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -21,7 +21,7 @@ from killswitch.latch import FROM_NEWS, Cause, CauseKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import deliveries, facts, incidents, notices
 from killswitch.store import latch as latch_store
-from killswitch.store.audit import MACHINE
+from killswitch.store.audit import MACHINE, Verdict
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
@@ -88,6 +88,11 @@ def trip(conn: Connection, new: NewCause, *, now: datetime, story: Story | None 
     )
     passing("trip.before_commit")
     return Tripped(cause, new=True, version=cause.version, on_wire=on_wire)
+
+
+def tampered(verdict: Verdict) -> NewCause:
+    """Write a broken audit chain as a cause."""
+    return NewCause(CauseKind.TAMPER, "chain", f"the audit trail is broken: {verdict.why}")
 
 
 def _begin_incident(conn: Connection, new: NewCause, story: Story | None, now: datetime) -> str:

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--subject", metavar="ID", help="only rows about this post or thing")
     listed.add_argument("--after", metavar="N", type=int, default=0, help="only rows after this")
     listed.add_argument("--limit", metavar="N", type=int, default=100, help="default: 100")
-    below.add_parser("verify", help="check the chain; exit 1 when it is broken")
+    below.add_parser("verify", help="check the chain; a broken one is exit 1, and a pause")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
         doc: Doc = found.client.get("/audit/verify", timeout_s=VERIFY_S)
         text = f"WHOLE: {doc['rows']} rows"
         if not doc["ok"]:
-            text = f"BROKEN at row {doc['broken_at']}: {plain(doc['why'] or '')}"
+            where = f" at row {doc['broken_at']}" if doc["broken_at"] else ""
+            text = f"BROKEN{where}: {plain(doc['why'] or '')}"
         emit(args, doc, text)
         return Exit.DONE if doc["ok"] else Exit.FAILED
     rows, more = take(_rows(found, args), args.limit)

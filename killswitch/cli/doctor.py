@@ -1,7 +1,7 @@
 """
 Look at everything that must be right on a bad day; exit 1 when something is not.
 
-Changes nothing and sends nothing.
+Changes nothing and sends nothing; an audit trail that turns out to be broken pauses, as everywhere.
 """
 
 from __future__ import annotations
@@ -110,9 +110,8 @@ def _state(found: Reach) -> Iterator[Finding]:
         mend=f"join the group of {flags.path}",
     )
     spares = len(list(flags.spares.iterdir())) if os.access(flags.spares, os.R_OK) else 0
-    yield Finding(
-        "spare flags", good=spares > 0, told=f"{spares} of {SPARES}", mend="restart the daemon"
-    )
+    mend = "make room on the disk; the daemon writes them within seconds"
+    yield Finding("spare flags", good=spares > 0, told=f"{spares} of {SPARES}", mend=mend)
     free = shutil.disk_usage(state_dir).free
     mend = "make room: below this the disk may soon refuse to write"
     told = f"{free // 2**20} MiB free"
@@ -152,5 +151,5 @@ def _channels(found: Reach) -> Finding:
 
 def _audit(found: Reach) -> Finding:
     doc: Doc = found.client.get("/audit/verify", timeout_s=300)
-    told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken at row {doc['broken_at']}"
+    told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken: {plain(doc['why'] or '')}"
     return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

@@ -66,6 +66,7 @@ def _consent(args: argparse.Namespace, found: Reach) -> None:
 
 def _restore(found: Reach, backup: Path, store_path: Path) -> None:
     # Heavy, and only this command needs them.
+    from killswitch.store import noted  # noqa: PLC0415 - as above
     from killswitch.store.copying import restore_store  # noqa: PLC0415 - as above
     from killswitch.store.engine import Store  # noqa: PLC0415 - as above
     from killswitch.store.opening import lock_store  # noqa: PLC0415 - as above
@@ -85,5 +86,6 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> None:
         reason = f"the store was restored from {backup.name}"
         flags.write(reason, key=new_key(), by=by, at=SystemClock().now())
         restore_store(backup, store_path)
+        noted.forget(found.place.state_dir)
     finally:
         lock.release()

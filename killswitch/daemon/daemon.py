@@ -23,7 +23,8 @@ from killswitch.clock import Clock
 from killswitch.daemon import policies
 from killswitch.daemon.alarm import Alarm
 from killswitch.daemon.eyes import Eyes
-from killswitch.daemon.guard import Guard
+from killswitch.daemon.guard import CHECKED_TAIL, Guard
+from killswitch.daemon.looking import look_afresh
 from killswitch.daemon.prober import Prober
 from killswitch.daemon.reaper import recover
 from killswitch.daemon.retractor import Retractor
@@ -36,20 +37,19 @@ from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes
 from killswitch.flags import FlagDir
 from killswitch.gate import Gate
-from killswitch.latch import CauseKind, InhibitKind, Inhibits
+from killswitch.latch import InhibitKind, Inhibits
 from killswitch.news.grade import Detector
 from killswitch.notify.policy import policy_of
 from killswitch.notify.relays import Relays, relays_of
 from killswitch.notify.teller import Teller
 from killswitch.settings import Settings
-from killswitch.store import audit, facts, news
+from killswitch.store import facts, news, noted
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Store
 from killswitch.store.ids import new_id
-from killswitch.store.latch import NewCause
 from killswitch.store.opening import StoreLock, lock_store, open_store
-from killswitch.trip import trip
+from killswitch.trip import tampered, trip
 from killswitch.watch.grader import Grader
 from killswitch.watch.lexicons import load_lexicons
 from killswitch.watch.parsers import Parsers
@@ -57,12 +57,8 @@ from killswitch.watch.watcher import Watcher
 
 _log = structlog.get_logger(__name__)
 
-# A resume looks at the feeds for at most this long (design section 4).
-LOOK_S = 30.0
 # Before a post is due the sweep asks for a look at the feeds, so that it leaves on fresh news.
 LOOK_BEFORE = timedelta(seconds=60)
-# Rows of the audit chain that are checked at every start; ``audit verify`` checks all.
-CHECKED_TAIL = 1000
 # Items are kept as long as their feed's rhythm needs them.
 KEEP_ITEMS = timedelta(days=35)
 _WATCH_LIMIT_S = 60.0
@@ -135,7 +131,6 @@ class Daemon:
         now = self.clock.now()
         if is_new:
             self._furnish(now)
-        self.flags.fill_spares()
         with self.store.write() as conn:
             self._incarnation = facts.next_number(conn, "incarnation")
         self.parts = self._build(settings, eyes=None)
@@ -172,11 +167,11 @@ class Daemon:
 
     def _recover(self, now: datetime) -> None:
         with self.store.write() as conn:
-            self.guard.check_high_water(conn, now)
-            verdict = audit.verify(conn, last=CHECKED_TAIL)
+            # First: every other cause adds a row to the trail.
+            verdict = noted.verify(conn, self.flags.state_dir, last=CHECKED_TAIL)
             if not verdict.ok:
-                reason = f"the audit trail is broken: {verdict.why}"
-                trip(conn, NewCause(CauseKind.TAMPER, "chain", reason), now=now)
+                trip(conn, tampered(verdict), now=now)
+            self.guard.check_high_water(conn, now)
             flag_causes(conn, self.flags, now=now)
         uncertain = recover(self.store, incarnation=self._incarnation, clock=self.clock)
         if uncertain:
@@ -432,21 +427,16 @@ class Daemon:
     # -- what the desk asks ----------------------------------------------------------------------
 
     def _look(self) -> Looked:
-        """Read and grade the feeds now, within ``LOOK_S`` seconds, and judge sight."""
-        done = threading.Event()
-        failed: list[str] = []
-
-        def look() -> None:
-            try:
-                failed.extend(self.parts.watcher.look().failed)
-                self._grade_all()
-            finally:
-                done.set()
-
-        threading.Thread(target=look, name="look", daemon=True).start()
-        self.clock.wait(done, LOOK_S)
-        sight = self.parts.eyes.judge()
-        return Looked(feeds=len(self.parts.settings.feeds), failed=tuple(failed), sight=sight)
+        """Read and grade the feeds now, for a resume, and judge sight."""
+        return look_afresh(
+            self.store,
+            self.clock,
+            feeds=[feed.name for feed in self.parts.watcher.feeds],
+            read=lambda: self.parts.watcher.look().failed,
+            grade=self._grade_all,
+            judge=lambda: self.parts.eyes.judge(),
+            on_fault=lambda error: self.supervisor.fail(error, where="look"),
+        )
 
     def _look_anew(self) -> None:
         """Read all feeds before anything leaves: the machine was asleep."""
@@ -500,6 +490,7 @@ class Daemon:
             self._retractor.close()
             self._teller.close()
             self._relays.close()
+            self.guard.note_head()
         self._parsers.close()
         if self._lock is not None:
             self._lock.release()

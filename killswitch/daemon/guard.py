@@ -2,7 +2,8 @@
 The guard: once a second, everything that may have to stop the queue.
 
 Flags become causes, pauses that could not be written are tried again, the clock is compared with
-itself, the store is probed, an open pause is sealed as soon as nothing is on the wire.
+itself, the store is probed, spare flags are kept ready, an open pause is sealed as soon as nothing
+is on the wire, the head of the audit chain is noted.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes_of, told_of
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.durations import format_duration
-from killswitch.store import facts, notices, stepped
+from killswitch.store import facts, noted, notices, stepped
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
-from killswitch.trip import trip
+from killswitch.trip import tampered, trip
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +39,12 @@ NOTIFY_TOLERANCE = timedelta(minutes=15)
 TWICE = "the wall clock was stepped twice"
 # How often the high-water mark is written; it is also the probe that the store can be written.
 PROBE_EVERY_S = 10.0
+# How often the head of the audit chain is noted outside the store, when nothing pauses or resumes.
+NOTE_EVERY_S = 3600.0
+# Rows of the audit chain that are checked at a start and each hour; ``audit verify`` checks all.
+CHECKED_TAIL = 1000
+# And at each pause and resume, when the guard is in a hurry.
+CHECKED_HURRY = 50
 
 
 class Guard:
@@ -73,6 +80,9 @@ class Guard:
         self._stepped_back = False
         self._probed_s = float("-inf")
         self._store_failed_s: float | None = None
+        self._without_spares = False
+        self._noted_version: int | None = None
+        self._noted_s = clock.boot_s()
 
     def step(self) -> float:
         """Look at everything once; return the seconds until the next look."""
@@ -88,6 +98,7 @@ class Guard:
         self._detector(ctx, now)
         self._people(ctx, now)
         self._seal(ctx)
+        self._audit(ctx, now)
         return 1.0
 
     def store_failed(self, error: TransientError) -> None:
@@ -226,6 +237,7 @@ class Guard:
         self._stepped_back &= not self._accepts_step_back()
         self._probed_s = self._clock.boot_s()
         self._store_recovered(ctx, now)
+        self._fill_spares(ctx)
 
     def _accepts_step_back(self) -> bool:
         """Say whether the mark goes back too: people know of the step, and it has settled."""
@@ -242,6 +254,17 @@ class Guard:
         if since is not None and self._clock.boot_s() - since > STORE_TOLERANCE.total_seconds():
             self._trip(ctx, CauseKind.STORE, "writes", "the store could not be written", now)
         ctx.inhibits.lift(InhibitKind.STORE)
+
+    def _fill_spares(self, ctx: Context) -> None:
+        """Keep the flags ready that a full disk can't stop; without them it may, and no more."""
+        try:
+            ctx.flags.fill_spares()
+        except OSError as error:
+            if not self._without_spares:
+                _log.error("flags.no_spares", problem=str(error), path=str(ctx.flags.spares))
+            self._without_spares = True
+        else:
+            self._without_spares = False
 
     # -- detector, people ------------------------------------------------------------------------
 
@@ -279,11 +302,46 @@ class Guard:
                     "pause.sealed", version=receipt["version"], uncertain=len(receipt["uncertain"])
                 )
 
+    # -- audit -----------------------------------------------------------------------------------
+
+    def _audit(self, ctx: Context, now: datetime) -> None:
+        """At each pause and resume, and once an hour: check the trail, and note how far it goes."""
+        with ctx.store.read() as conn:
+            latch = latch_store.read(conn)
+        is_due = self._clock.boot_s() - self._noted_s >= NOTE_EVERY_S
+        if latch.version == self._noted_version and not is_due:
+            return
+        last = CHECKED_TAIL if is_due else CHECKED_HURRY
+        with ctx.store.read() as conn:
+            verdict = noted.verify(conn, ctx.state_dir, last=last)
+        if not verdict.ok:
+            self._open(ctx, tampered(verdict), now)
+        self.note_head()
+        self._noted_version, self._noted_s = latch.version, self._clock.boot_s()
+
+    def note_head(self) -> None:
+        """Note how far the trail goes, unless it is broken and nobody has seen that yet."""
+        ctx = self._context()
+        try:
+            with ctx.store.read() as conn:
+                kinds = {cause.kind for cause in latch_store.read(conn).causes}
+                if CauseKind.TAMPER in kinds:
+                    return
+                head = noted.note(conn, ctx.state_dir)
+        except (OSError, TransientError) as error:
+            _log.warning("audit.not_noted", problem=str(error))
+            return
+        # The journal is on another machine, or at least in other hands.
+        _log.info("audit.noted", row=head.seq, hash=head.hash)
+
     def _trip(self, ctx: Context, kind: CauseKind, ref: str, reason: str, now: datetime) -> None:
+        self._open(ctx, NewCause(kind, ref, reason), now)
+
+    def _open(self, ctx: Context, new: NewCause, now: datetime) -> None:
         with ctx.store.write() as conn:
-            done = trip(conn, NewCause(kind, ref, reason), now=now)
+            done = trip(conn, new, now=now)
         if done.new:
-            _log.warning("pause.opened", kind=kind.value, reason=reason)
+            _log.warning("pause.opened", kind=new.kind.value, reason=new.reason)
             ctx.hooks.wake()
 
 

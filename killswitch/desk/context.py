@@ -35,11 +35,20 @@ class QueuePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A fresh look at the feeds: what could not be read, and whether sight is good now."""
+    """
+    A fresh look at the feeds.
+
+    Attributes:
+        feeds: How many are watched.
+        failed: Those that could not be read, or of which something is not graded.
+        sight: Whether sight is good now.
+        problem: Why it was no look at all, whatever sight says; else an empty string.
+    """
 
     feeds: int
     failed: tuple[str, ...]
     sight: Sight
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@ Resume and dismiss: the human acts that let posts leave again.
 
 Order of a resume (any failure closes nothing; after a crash the causes still stand):
     1. A fresh look at the feeds; sight must be good. What trips now changes the version.
-    2. Remove just the flags that are causes of the seen version; anything left refuses.
+    2. Remove just the flags that are causes of the seen version; anything left refuses. Forget
+       how far the audit trail went where a break of it was seen.
     3. Search the queue to its end for posts that clash with what tripped.
     4. One transaction, latch row first: version as seen, no cause still standing, nothing
        undecided; close the causes, hold what is due in the lead, carry out the decisions.
@@ -23,7 +24,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import DIRECTORY, belonging_to, flag_causes
 from killswitch.latch import DISMISSIBLE, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, people
+from killswitch.store import deliveries, noted, people
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.wire import Caller, DismissDoc, ResumeDoc, z_time
@@ -62,6 +63,7 @@ def resume(ctx: Context, seen: int, *, reason: str, keep_held: bool, caller: Cal
     _look(ctx)
     passing("resume.after_look")
     _remove_flags(ctx, latch)
+    _forget_head(ctx, latch)
     passing("resume.after_flags")
     while clashing.scan(ctx, now=ctx.clock.now()):
         pass
@@ -116,11 +118,12 @@ def _refuse_pending(ctx: Context) -> None:
 
 def _look(ctx: Context) -> None:
     looked = ctx.hooks.look()
-    if not looked.sight.ok:
-        dead = ", ".join(looked.sight.dead[:5]) or "all feeds"
+    if looked.problem or not looked.sight.ok:
+        why = looked.problem or looked.sight.why
+        dead = ", ".join((looked.failed if looked.problem else looked.sight.dead)[:5])
         raise RefusedError(
             "no_sight",
-            f"the news can't be seen well enough to resume: {looked.sight.why} ({dead})",
+            f"the news can't be seen well enough to resume: {why} ({dead or 'all feeds'})",
             "mend the feeds (killswitch feeds list) and try again; the posts stay held",
         )
 
@@ -129,7 +132,7 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
     refs = {cause.ref for cause in latch.causes if cause.kind is CauseKind.FLAG}
     state = ctx.flags.look()
     if state.missing and DIRECTORY in refs:
-        ctx.flags.create()
+        _make_directory(ctx)
         state = ctx.flags.look()
     with ctx.store.read() as conn:
         ours = belonging_to(conn, state, latch, now=ctx.clock.now())
@@ -143,6 +146,31 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
             f"pause.d still asks for a pause ({names}); nothing was resumed",
             "look again: killswitch status, then killswitch resume",
         )
+
+
+def _make_directory(ctx: Context) -> None:
+    try:
+        ctx.flags.create()
+    except OSError as error:
+        raise RefusedError(
+            "flag_left",
+            f"{ctx.flags.path} can't be made again ({error.strerror}); nothing was resumed",
+            "look at the disk's free space and at the rights on the state directory",
+        ) from error
+
+
+def _forget_head(ctx: Context, latch: Latch) -> None:
+    """Take away how far the audit trail went, where a human has seen that it is broken."""
+    if not any(cause.kind is CauseKind.TAMPER for cause in latch.causes):
+        return
+    try:
+        noted.forget(ctx.state_dir)
+    except OSError as error:
+        raise RefusedError(
+            "head_left",
+            f"{noted.FILE_NAME} can't be removed ({error.strerror}); nothing was resumed",
+            "look at the rights on the state directory",
+        ) from error
 
 
 def _close(

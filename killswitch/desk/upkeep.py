@@ -11,9 +11,10 @@ from killswitch.desk import status as status_room
 from killswitch.desk.context import Context
 from killswitch.desk.documents import audit_doc
 from killswitch.errors import RefusedError, UsageError
-from killswitch.store import audit, channel_state, deliveries, people
+from killswitch.store import audit, channel_state, deliveries, noted, people
 from killswitch.store.audit import Entry, record
 from killswitch.store.copying import copy_store
+from killswitch.trip import tampered, trip
 from killswitch.wire import (
     AuditPageDoc,
     AuditVerifyDoc,
@@ -101,9 +102,13 @@ def audit_page(ctx: Context, *, after: int, limit: int, subject: str | None) -> 
 
 
 def audit_verify(ctx: Context) -> AuditVerifyDoc:
-    """Check the whole chain."""
+    """Check the whole chain, and that it goes as far as was noted; a broken one pauses."""
     with ctx.store.read() as conn:
-        verdict = audit.verify(conn)
+        verdict = noted.verify(conn, ctx.state_dir)
+    if not verdict.ok:
+        with ctx.store.write() as conn:
+            trip(conn, tampered(verdict), now=ctx.clock.now())
+        ctx.hooks.wake()
     return {
         "ok": verdict.ok,
         "rows": verdict.rows,

@@ -83,6 +83,20 @@ def _head(conn: Connection) -> tuple[int, str]:
     return max(row.seq, top), row.hash
 
 
+def head(conn: Connection) -> tuple[int, str]:
+    """Return number and hash of the newest row; an empty chain has number 0."""
+    statement = sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+    row = conn.execute(statement).first()
+    return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def hash_of(conn: Connection, seq: int) -> str | None:
+    """Return the hash of one row, or None where there is no such row."""
+    if seq == 0:
+        return GENESIS
+    return conn.execute(sa.select(audit.c.hash).where(audit.c.seq == seq)).scalar()
+
+
 def _top(conn: Connection) -> int:
     return conn.execute(sa.select(sa.func.max(audit.c.seq))).scalar() or 0
 

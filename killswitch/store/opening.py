@@ -22,7 +22,7 @@ from killswitch import lockfile
 from killswitch.clock import Clock
 from killswitch.errors import KillswitchError, OperatorError
 from killswitch.failpoints import passing
-from killswitch.lockfile import LOCK_NAME
+from killswitch.lockfile import LOCK_NAME, StoreName
 from killswitch.store import facts
 from killswitch.store.engine import MIN_SQLITE, Connection, Store, StoreFailedError
 from killswitch.store.migrate import HEAD, upgrade, version_of
@@ -44,6 +44,7 @@ class StoreLock:
         self._files = files
         self._server = server
         self._store = store
+        self._name: StoreName | None = None
 
     def release(self) -> None:
         """Let another daemon take the store."""
@@ -64,7 +65,7 @@ class StoreLock:
             OperatorError: It can't be written: a pause without this daemon could be told wrong.
         """
         for number in self._files:
-            _write_name(number, self._store)
+            self._name = _write_name(number, self._store)
 
     def is_held(self) -> bool:
         """Say whether the server still knows our lock; a lock on a file can't be lost."""
@@ -79,12 +80,22 @@ class StoreLock:
 
     def keep(self) -> None:
         """
-        Take the lock again where the server has forgotten it: it was restarted, or cut us off.
+        Make sure that the store is still ours.
+
+        A server that has forgotten our lock, because it was restarted or cut us off, is asked for
+        it again. A SQLite file must still be the one that we opened.
 
         Raises:
-            OperatorError: Another daemon has it by now.
+            OperatorError: Another daemon has it by now, or another file stands in its place.
             StoreFailedError: The server does not answer.
         """
+        path = self._store.path
+        if path is not None and self._name is not None and not self._name.is_at(path):
+            raise OperatorError(
+                "store_replaced",
+                f"{path} is not the file any more that this daemon opened; nothing is sent",
+                "start the daemon again: it checks what is there now",
+            )
         if self._server is None or self.is_held():
             return
         with contextlib.suppress(sa.exc.SQLAlchemyError):
@@ -144,7 +155,7 @@ def _lock_file(path: Path) -> int:
         raise _unwritable(path, error) from error
 
 
-def _write_name(number: int, store: Store) -> None:
+def _write_name(number: int, store: Store) -> StoreName | None:
     kind = "sqlite" if store.is_sqlite else "postgresql"
     is_there = store.path is None or store.path.exists()
     name = lockfile.name_of(store.path, kind=kind) if is_there else None
@@ -154,6 +165,7 @@ def _write_name(number: int, store: Store) -> None:
         # On a full disk the name of the last run still stands, and is mostly the same.
         if lockfile.read_name(number) != name:
             raise _unwritable(Path(LOCK_NAME), error) from error
+    return name
 
 
 def _unwritable(path: Path, error: OSError) -> OperatorError:

@@ -126,6 +126,7 @@ class Bench:
     beat_s: float | None = None
     addresses: bool = False
     on_look: Callable[[], None] = lambda: None
+    look_problem: str = ""
     woken: int = 0
     forgotten: int = 0
     slept: int = 0
@@ -237,7 +238,9 @@ class Bench:
 
     def _look(self) -> Looked:
         self.on_look()
-        return Looked(feeds=self.sight.feeds, failed=self.sight.dead, sight=self.sight)
+        if self.look_problem:
+            return Looked(self.sight.feeds, ("lelac",), self.sight, self.look_problem)
+        return Looked(self.sight.feeds, self.sight.dead, self.sight)
 
     def _forget(self) -> None:
         self.forgotten += 1

@@ -12,14 +12,16 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
+from structlog.testing import capture_logs
 
+from killswitch import flags as flags_module
 from killswitch.desk import pausing
 from killswitch.errors import OperatorError, RefusedError, StoreBusyError, TransientError
 from killswitch.flagging import EACH_MOST, flag_causes
-from killswitch.flags import NOTES_READ
+from killswitch.flags import NOTES_READ, SPARES, FlagDir
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import facts, notices
+from killswitch.store import audit, facts, noted, notices
 from killswitch.store.engine import StoreFailedError
 from tests.daemon.bench import LEA
 from tests.store.made import HOUR, NOW, SECOND, add, put
@@ -127,7 +129,7 @@ def test_a_flag_that_names_the_missing_directory_is_not_taken_for_it(bench):
 
 
 @given(entries=ENTRIES)
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 5)
 def test_whatever_lies_in_the_directory_is_a_pause_until_a_resume_takes_it_away(bench, entries):
     for name, (kind, content) in entries.items():
         an_entry(bench.root / "pause.d", name, kind, content)
@@ -138,6 +140,40 @@ def test_whatever_lies_in_the_directory_is_a_pause_until_a_resume_takes_it_away(
     bench.resume(keep_held=True)
     assert bench.flags.is_clear()
     assert bench.kinds() == []
+
+
+# -- a disk that takes nothing ---------------------------------------------------------------------
+
+
+def full(*_args):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_directory_that_can_not_be_made_again_refuses_the_resume_and_ends_nothing(
+    bench, monkeypatch
+):
+    (bench.root / "pause.d").rmdir()
+    turns(bench, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(FlagDir, "create", full)
+        with pytest.raises(RefusedError, match="No space left on device") as refusal:
+            bench.resume(keep_held=True)
+    assert refusal.value.code == "flag_left"
+    assert bench.kinds() == ["flag"]
+    bench.resume(keep_held=True)
+    assert bench.kinds() == []
+
+
+def test_spares_that_can_not_be_written_are_written_once_there_is_room(bench, monkeypatch):
+    for spare in bench.flags.spares.iterdir():
+        spare.unlink()
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(flags_module, "_write_new", full)
+        turns(bench, 25)
+    assert [line["event"] for line in logs].count("flags.no_spares") == 1
+    assert bench.kinds() == []
+    turns(bench, 11)
+    assert len(list(bench.flags.spares.iterdir())) == SPARES
 
 
 # -- many flags ------------------------------------------------------------------------------------
@@ -498,6 +534,101 @@ def test_a_failure_that_a_loop_saw_inhibits_until_the_next_probe(bench):
     assert open_inhibits(bench) == [InhibitKind.STORE]
     turns(bench, 1)
     assert open_inhibits(bench) == []
+
+
+# -- the audit trail -------------------------------------------------------------------------------
+
+
+def noted_row(bench):
+    return json.loads((bench.root / "audit.head").read_text())["seq"]
+
+
+def rows(bench):
+    with bench.store.read() as conn:
+        return audit.head(conn)[0]
+
+
+def cut_the_tail(bench):
+    """Leave a trail that is shorter and whole in itself, as an older copy of the file has it."""
+    with bench.store.write() as conn:
+        conn.exec_driver_sql("DROP TRIGGER audit_kept")
+        conn.exec_driver_sql("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
+        conn.exec_driver_sql(
+            "UPDATE audit_head SET seq = (SELECT max(seq) FROM audit), "
+            "hash = (SELECT hash FROM audit ORDER BY seq DESC LIMIT 1)"
+        )
+    return bench
+
+
+def test_the_head_is_noted_at_a_pause_at_a_resume_and_every_hour(bench):
+    turns(bench, 1)
+    assert noted_row(bench) == 0
+    add(bench.store, due_at=NOW + HOUR)
+    bench.pause()
+    turns(bench, 1)
+    paused = noted_row(bench)
+    assert paused == rows(bench) > 0
+    bench.resume(keep_held=True)
+    turns(bench, 1)
+    resumed = noted_row(bench)
+    assert resumed == rows(bench) > paused
+    with bench.store.write() as conn:
+        audit.record(conn, audit.Entry("test.done", "x"), now=NOW)
+    turns(bench, 2)
+    assert noted_row(bench) == resumed
+    bench.move(hours=1)
+    turns(bench, 1)
+    assert noted_row(bench) == rows(bench) == resumed + 1
+
+
+@pytest.mark.parametrize("when", ["at the next pause", "within the hour", "when asked"])
+def test_a_trail_that_ends_before_its_noted_head_pauses_and_is_told(bench, when):
+    add(bench.store, due_at=NOW + HOUR)
+    turns(bench, 1)
+    bench.pause()
+    turns(bench, 1)
+    bench.resume(keep_held=True)
+    turns(bench, 1)
+    was = noted_row(bench)
+    cut_the_tail(bench)
+    if when == "when asked":
+        assert not bench.desk.audit_verify()["ok"]
+    elif when == "at the next pause":
+        bench.pause(key="k2")
+    else:
+        bench.move(hours=1)
+    turns(bench, 1)
+    assert "tamper" in bench.kinds()
+    with bench.store.read() as conn:
+        told = [str(row.facts) for row in notices.undone(conn) if row.kind == "paused"]
+    assert any("the audit trail is broken" in facts for facts in told)
+    assert noted_row(bench) == was, "kept until a human has seen it"
+    bench.resume(keep_held=True)
+    turns(bench, 2)
+    assert bench.kinds() == []
+    assert bench.desk.audit_verify()["ok"]
+    assert noted_row(bench) == rows(bench)
+
+
+def test_a_note_that_can_not_be_written_ends_nothing(bench, monkeypatch):
+    monkeypatch.setattr(noted, "note", full)
+    with capture_logs() as logs:
+        turns(bench, 2)
+    assert [line["event"] for line in logs].count("audit.not_noted") == 1
+    assert bench.kinds() == []
+
+
+def test_a_note_that_can_not_be_removed_refuses_the_resume(bench, monkeypatch):
+    turns(bench, 1)
+    (bench.root / "audit.head").write_text("x")
+    bench.desk.audit_verify()
+    with monkeypatch.context() as patch:
+        patch.setattr(noted, "forget", full)
+        with pytest.raises(RefusedError, match="can't be removed"):
+            bench.resume(keep_held=True)
+    assert bench.kinds() == ["tamper"]
+    bench.resume(keep_held=True)
+    assert bench.kinds() == []
 
 
 # -- the detector and people -----------------------------------------------------------------------

@@ -206,6 +206,22 @@ def test_a_daemon_names_its_store_in_the_lock(fresh, tmp_path):
         assert name.is_at(fresh.path)
 
 
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_a_file_that_was_put_in_the_place_of_the_store_is_a_fault(tmp_path, how):
+    store = Store(f"sqlite:///{tmp_path}/killswitch.db")
+    open_store(store)
+    lock = lock_of(store, tmp_path)
+    lock.keep()
+    lock.name_store()
+    lock.keep()
+    store.path.rename(tmp_path / "aside.db")
+    if how == "replaced":
+        store.path.touch()
+    refused("store_replaced", lock.keep)
+    lock.release()
+    store.close()
+
+
 def test_a_store_that_is_not_there_yet_takes_the_name_of_another_out_of_the_lock(tmp_path):
     old = Store(f"sqlite:///{tmp_path}/old.db")
     open_store(old)

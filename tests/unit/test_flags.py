@@ -273,6 +273,19 @@ def test_spares_are_filled_up_again(flags):
     assert len(list(flags.spares.iterdir())) == 3
 
 
+def test_a_spare_that_was_cut_short_by_a_full_disk_is_filled_up(flags):
+    flags.fill_spares(1)
+    (flags.spares / "spare-0").write_bytes(b"")
+    flags.fill_spares(1)
+    assert (flags.spares / "spare-0").stat().st_size == NOTE_BYTES
+
+
+def test_nothing_is_written_where_all_spares_are_there(flags, monkeypatch):
+    flags.fill_spares()
+    monkeypatch.setattr(flags_module, "_fsync_dir", lambda path: pytest.fail("written"))
+    flags.fill_spares()
+
+
 def test_creating_twice_keeps_what_is_there(flags):
     flags.write("a", "k1", "lea")
     flags.create()

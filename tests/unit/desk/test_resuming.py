@@ -73,6 +73,15 @@ def test_a_resume_without_sight_names_the_feeds_that_are_dead(house: House) -> N
     assert house.latch().paused
 
 
+def test_a_look_that_was_none_refuses_whatever_sight_says(small_house: House) -> None:
+    small_house.pause()
+    small_house.look_problem = "the look at the feeds did not end within 30 s"
+    error = refused(small_house.resume, kind=RefusedError)
+    assert error.code == "no_sight"
+    assert "did not end within 30 s (lelac)" in error.message
+    assert small_house.latch().paused
+
+
 def test_a_resume_looks_at_the_feeds_first(house: House) -> None:
     looked: list[bool] = []
     house.pause()

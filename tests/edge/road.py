@@ -1,0 +1,142 @@
+"""
+The road that a feed takes in the product: a server, the door, the fetch, the parser children.
+
+Bodies are served from the loopback, so that nothing between the wire and the item is left out.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from time import perf_counter
+from typing import Self
+
+from killswitch.net import Door, NetPolicy
+from killswitch.watch.fetch import Failed, Fresh, Gone, NotModified, PollResult, UnchangedBody, poll
+from killswitch.watch.fetch import Validators
+from killswitch.watch.parsers import Parsers
+from tests.edge.raw_server import RawServer, reply
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+RESULTS = (Failed, Fresh, Gone, NotModified, UnchangedBody)
+
+
+@dataclass
+class Figures:
+    """What came of many feeds."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    slow: list[tuple[float, str]] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
+    bad_items: list[str] = field(default_factory=list)
+    kept: Counter[str] = field(default_factory=Counter)
+
+    def add(self, name: str, result: PollResult, seconds: float) -> None:
+        """Count one feed."""
+        assert isinstance(result, RESULTS)
+        self.seconds.append(seconds)
+        self.slow = sorted([*self.slow, (seconds, name)], reverse=True)[:5]
+        self.outcomes[outcome(result)] += 1
+        if isinstance(result, Fresh):
+            bad = [item for item in result.feed.items if not (item.guid and item.title.isprintable())]
+            self.bad_items += [f"{name}: {item!r}" for item in bad]
+
+    def milliseconds(self, share: float) -> float:
+        """Return how long the given share of all took at most."""
+        ordered = sorted(self.seconds)
+        return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    def lines(self) -> Iterable[str]:
+        """Write everything down."""
+        yield f"feeds {len(self.seconds)}: {dict(self.outcomes.most_common())}"
+        yield f"parser deaths {len(self.dead)}: {self.dead[:5]}"
+        yield f"items out of form {len(self.bad_items)}: {self.bad_items[:3]}"
+        yield "ms p50 {:.1f}, p99 {:.1f}, max {:.1f}".format(
+            *(self.milliseconds(share) for share in (0.5, 0.99, 1.0))
+        )
+        yield f"slowest: {[(round(seconds, 2), name) for seconds, name in self.slow]}"
+        if self.kept["all"]:
+            yield f"titles kept in light damage: {self.kept['kept']} of {self.kept['all']}"
+
+
+def outcome(result: PollResult) -> str:
+    """Name what came of a poll: ``good``, ``degraded``, ``salvaged`` or a code."""
+    if isinstance(result, Failed):
+        return result.code
+    if isinstance(result, Fresh):
+        problem = result.feed.problem or ""
+        salvaged = "the parser stumbled" in problem
+        return "salvaged" if salvaged else "degraded" if result.feed.degraded else "good"
+    return type(result).__name__
+
+
+class Road:
+    """A server that gives what is put before it, and the way from there to an item."""
+
+    def __init__(self) -> None:
+        self._body = b""
+        self._headers: dict[str, str] = {}
+        self._server = RawServer(lambda _: reply(200, self._body, **self._headers))
+        self._door = Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test")
+        self.parsers = Parsers()
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        self.read(b"", name="warm-up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
+        self.parsers.close()
+
+    def read(self, body: bytes, *, name: str = "feed", **headers: str) -> PollResult:
+        """Serve a body and poll it, as a feed of this name."""
+        self._body, self._headers = body, headers
+        return poll(
+            self._door, self._server.url, Validators(), child=self.parsers.of(name), now=NOW
+        )
+
+    def measure(self, body: bytes, *, name: str, figures: Figures) -> PollResult:
+        """Do the same; write down how long it took and whether the parser lived on."""
+        before, began = self.parser_pid, perf_counter()
+        result = self.read(body, name=name)
+        figures.add(name, result, perf_counter() - began)
+        if self.parser_pid != before and before is not None:
+            figures.dead.append(name)
+        return result
+
+    @property
+    def parser_pid(self) -> int | None:
+        """Return the process that all feeds share."""
+        return self.parsers._common.pid
+
+
+def titles(result: PollResult) -> set[str]:
+    """Return the headlines that a poll brought."""
+    return {item.title for item in result.feed.items} if isinstance(result, Fresh) else set()
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def own_feeds() -> list[Path]:
+    """Name the invented feeds of this repository."""
+    return sorted((Path(__file__).parent / "feeds").glob("*.xml"))
+
+
+def shared_feeds(shared: Path) -> list[Path]:
+    """Name every file of the corpora of other parsers, feed or not."""
+    return sorted(path for path in (shared / "data" / "feeds").rglob("*") if path.is_file())
+
+
+def shared_xml(shared: Path) -> list[Path]:
+    """Name those that look like feeds, to be damaged."""
+    return [path for path in shared_feeds(shared) if path.suffix in {".xml", ".rss", ".atom"}]

@@ -38,7 +38,11 @@ OURS = (
 )
 """Variables, besides ``KILLSWITCH_*``, that the program listens to."""
 
-FOR_THE_TESTS = ("KILLSWITCH_REQUIRE_POSTGRES", "KILLSWITCH_SHARED")
+FOR_THE_TESTS = (
+    "KILLSWITCH_MUTANTS_S",
+    "KILLSWITCH_REQUIRE_POSTGRES",
+    "KILLSWITCH_SHARED",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ Operator = Callable[[bytes, random.Random], bytes]
 _BOM = b"\xef\xbb\xbf"
 _TAG = re.compile(rb"</[^<>]{1,60}>")
 _TEXT = re.compile(rb">[^<>]{3,200}<")
+_CONTROLS = (b"\0", b"\0\0", b"\x08", b"\x1b", b"\x7f")
 _SCRIPT = b"<![CDATA[<script>alert('\xc3\xa9')</script>]]>"
 
 
@@ -94,7 +95,9 @@ def undeclared_utf16(data: bytes, rng: random.Random) -> bytes:
 def nuls(data: bytes, rng: random.Random) -> bytes:
     """Sprinkle NULs and other controls."""
     for _ in range(rng.randint(1, 30)):
-        data = _insert(data, _at(data, rng), rng.choice([b"\0", b"\0\0", b"\x08", b"\x1b", b"\x7f"]))
+        data = _insert(
+            data, _at(data, rng), rng.choice([b"\0", b"\0\0", b"\x08", b"\x1b", b"\x7f"])
+        )
     return data
 
 

@@ -7,6 +7,7 @@ Bodies are served from the loopback, so that nothing between the wire and the it
 from __future__ import annotations
 
 import resource
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,12 +18,23 @@ from time import perf_counter
 from typing import Self
 
 from killswitch.net import Door, NetPolicy
-from killswitch.watch.fetch import Failed, Fresh, Gone, NotModified, PollResult, UnchangedBody, poll
-from killswitch.watch.fetch import Validators
+from killswitch.watch.fetch import (
+    Failed,
+    Fresh,
+    Gone,
+    NotModified,
+    PollResult,
+    UnchangedBody,
+    Validators,
+    poll,
+)
+from killswitch.watch.parse import RawItem
 from killswitch.watch.parsers import Parsers
 from tests.edge.raw_server import RawServer, reply
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}
+BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 RESULTS = (Failed, Fresh, Gone, NotModified, UnchangedBody)
 
 
@@ -44,7 +56,7 @@ class Figures:
         self.slow = sorted([*self.slow, (seconds, name)], reverse=True)[:5]
         self.outcomes[outcome(result)] += 1
         if isinstance(result, Fresh):
-            bad = [item for item in result.feed.items if not (item.guid and item.title.isprintable())]
+            bad = [item for item in result.feed.items if not in_form(item)]
             self.bad_items += [f"{name}: {item!r}" for item in bad]
 
     def milliseconds(self, share: float) -> float:
@@ -74,6 +86,13 @@ def outcome(result: PollResult) -> str:
         salvaged = "the parser stumbled" in problem
         return "salvaged" if salvaged else "degraded" if result.feed.degraded else "good"
     return type(result).__name__
+
+
+def in_form(item: RawItem) -> bool:
+    """Say whether an item is plain text that can be stored, logged and shown."""
+    texts = (item.guid, item.title, item.summary, item.url, *item.categories, *item.extra.values())
+    unseen = {unicodedata.category(one) for text in texts for one in text} & FORBIDDEN
+    return bool(item.guid) and not unseen and not BIDI & set("".join(texts))
 
 
 class Road:

@@ -128,7 +128,9 @@ def test_accents_survive_wrong_encodings(declared, encoding, content_type):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
-@pytest.mark.parametrize("declared", ["", "<?xml version='1.0' encoding='UTF-8'?>", "<!-- news -->"])
+@pytest.mark.parametrize(
+    "declared", ["", "<?xml version='1.0' encoding='UTF-8'?>", "<!-- news -->"]
+)
 @pytest.mark.parametrize("title", ["Séisme à Nîmes", "Bridge closed"])
 def test_wide_characters_need_neither_a_mark_nor_a_declaration(encoding, declared, title):
     body = (declared + rss(f"<title>{title}</title>").decode()).encode(encoding)

@@ -6,10 +6,9 @@ Bodies are served from the loopback, so that nothing between the wire and the it
 
 from __future__ import annotations
 
-import resource
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -30,7 +29,7 @@ from killswitch.watch.fetch import (
 )
 from killswitch.watch.parse import RawItem
 from killswitch.watch.parsers import Parsers
-from tests.edge.raw_server import RawServer, reply
+from tests.edge.raw_server import RawServer, Reply, reply
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}
@@ -99,9 +98,8 @@ class Road:
     """A server that gives what is put before it, and the way from there to an item."""
 
     def __init__(self) -> None:
-        self._body = b""
-        self._headers: dict[str, str] = {}
-        self._server = RawServer(lambda _: reply(200, self._body, **self._headers))
+        self._answer: Reply = b""
+        self._server = RawServer(lambda _: self._answer)
         self._door = Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test")
         self.parsers = Parsers()
 
@@ -116,10 +114,18 @@ class Road:
 
     def read(self, body: bytes, *, name: str = "feed", **headers: str) -> PollResult:
         """Serve a body and poll it, as a feed of this name."""
-        self._body, self._headers = body, headers
-        return poll(
-            self._door, self._server.url, Validators(), child=self.parsers.of(name), now=NOW
-        )
+        self._answer = reply(200, body, **headers)
+        return self.ask(self._server.url, name=name)
+
+    def read_raw(self, answer: Reply, *, name: str = "feed") -> PollResult:
+        """Serve bytes as they are, or piece by piece, and poll them."""
+        self._answer = answer
+        return self.ask(self._server.url, name=name)
+
+    def ask(self, url: str, *, name: str = "feed", deadline_s: float = 10.0) -> PollResult:
+        """Poll any address."""
+        reader = self.parsers.of(name)
+        return poll(self._door, url, Validators(), child=reader, now=NOW, deadline_s=deadline_s)
 
     def measure(self, body: bytes, *, name: str, figures: Figures) -> PollResult:
         """Do the same; write down how long it took and whether the parser lived on."""
@@ -141,9 +147,18 @@ def titles(result: PollResult) -> set[str]:
     return {item.title for item in result.feed.items} if isinstance(result, Fresh) else set()
 
 
-def peak_mib() -> float:
-    """Return the most memory that this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def growth_mib(work: Callable[[], object]) -> float:
+    """Do some work; return by how much this process outgrew what it held before."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the highest so far
+    before = _highest_kib()
+    work()
+    return (_highest_kib() - before) / 1024
+
+
+def _highest_kib() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1])
 
 
 def own_feeds() -> list[Path]:

@@ -35,7 +35,7 @@ from killswitch.clock import SystemClock
 from killswitch.errors import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 START_S = 30.0
 """Longest wait for a child to be born: half a second, but many on a loaded machine."""
@@ -119,7 +119,7 @@ class Child:
             ChildFailed: No answer. Unless the code is ``fault`` the child has been killed.
         """
         with self._lock:
-            answer = self._ask(self._alive(), _frame(message, body), timeout_s=timeout_s)
+            answer = self._ask(self._alive(), (_frame(message, body), body), timeout_s=timeout_s)
         if "fault" in answer:
             raise ChildFailed("fault", f"{self._name} failed: {answer['fault']}")
         return answer
@@ -137,22 +137,25 @@ class Child:
             self._running = _spawn(self._module, self._env)
         except OSError as error:
             raise ChildFailed("spawn", f"{self._name} did not start: {error}") from error
-        self._ask(self._running, _frame(self._limits), timeout_s=START_S)
+        self._ask(self._running, (_frame(self._limits),), timeout_s=START_S)
         return self._running
 
-    def _ask(self, running: _Running, frame: bytes, *, timeout_s: float) -> dict[str, Any]:
-        """Send one frame and read one; whatever goes wrong, the child is dead afterwards."""
+    def _ask(
+        self, running: _Running, frame: Iterable[bytes], *, timeout_s: float
+    ) -> dict[str, Any]:
+        """Send the parts of one frame and read one; if it goes wrong, the child is dead after."""
         ends = self._clock.monotonic_s() + timeout_s
         answered = False
         try:
-            self._write(running, frame, ends)
+            for part in frame:
+                self._write(running, part, ends)
             size = sum(_LENGTHS.unpack(self._read(running, _LENGTHS.size, ends)))
             answer = _object(self._read(running, _sane(size), ends))
             answered = True
         except TimeoutError:
             message = f"{self._name} gave no answer in {timeout_s:g} s and was killed"
             raise ChildFailed("timeout", message) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ChildFailed("protocol", f"{self._name} answered nonsense: {error}") from error
         except (OSError, EOFError) as error:
             message = f"{self._name} died in a call ({self._kill()})"
@@ -342,8 +345,10 @@ class _NoMoreImports:
 
 
 def _frame(message: dict[str, Any], body: bytes = b"") -> bytes:
-    header = json.dumps(message).encode()
-    return _LENGTHS.pack(len(header), len(body)) + header + body
+    """Write a frame up to its body, which follows as it is."""
+    # Not escaped: a feed of accents would be six times as long. Lone surrogates pass both ways.
+    header = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return _LENGTHS.pack(len(header), len(body)) + header
 
 
 def _take() -> tuple[dict[str, Any], bytes]:

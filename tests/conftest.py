@@ -40,6 +40,7 @@ OURS = (
 """Variables, besides ``KILLSWITCH_*``, that the program listens to."""
 
 FOR_THE_TESTS = (
+    "KILLSWITCH_MUTANTS_S",
     "KILLSWITCH_PROOF_SCALE",
     "KILLSWITCH_REQUIRE_FAULTS",
     "KILLSWITCH_REQUIRE_POSTGRES",

@@ -15,6 +15,7 @@ Invariants:
 from __future__ import annotations
 
 import calendar
+import codecs
 import encodings
 import hashlib
 import html
@@ -22,6 +23,7 @@ import importlib
 import io
 import pkgutil
 import re
+import sys
 import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -59,6 +61,9 @@ _SUBSET = re.compile(rb"""<!doctype(?:[^\[>"']|"[^"]*"|'[^']*')*\[""")
 _ITEM_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?(?:item|entry)\s*>")
 _ITEM = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?=[\s>]).*?</\1\s*>", re.DOTALL)
 _HTML = re.compile(rb"<!doctype\s+html|<html[\s>]|<body[\s>]", re.IGNORECASE)
+_REFERENCE = re.compile(rb"&#(x[0-9a-f]{1,99}|[0-9]{1,99});", re.IGNORECASE)
+_DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}\?>")
+_ROOT = re.compile(rb"<(?:rss|feed|[A-Za-z_][\w.-]{0,20}:RDF)\b[^<>]*>", re.IGNORECASE)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9_.:-]{1,40})""", re.IGNORECASE)
 _TAG = re.compile(
     r"<!--.*?(?:-->|\Z)"
@@ -68,6 +73,17 @@ _TAG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Each part matches whatever follows, so that a search never starts over: linear time."""
+
+_WIDE = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
 
 _UNPRINTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls; tab and line feed become a space
@@ -128,7 +144,8 @@ def read(body: bytes, content_type: str, url: str) -> dict[str, Any]:
     """
     if not body.strip():
         raise NoFeed("empty", "the server sent nothing")
-    head = body[:_HEAD].replace(b"\0", b"")  # reads UTF-16 and UTF-32 as well
+    body, content_type = _narrow(body, content_type)
+    head = body[:_HEAD]
     if _defines_entities(head.lower()):
         raise NoFeed(
             "doctype",
@@ -170,6 +187,19 @@ def _defines_entities(head: bytes) -> bool:
     return b"<!entity" in head or bool(_SUBSET.match(head, max(0, head.find(b"<!doctype"))))
 
 
+def _narrow(body: bytes, content_type: str) -> tuple[bytes, str]:
+    """
+    Write wide characters (UTF-16, UTF-32) as UTF-8, known by their mark or by how ``<`` looks.
+
+    They need no declaration by the standard, and feedparser would take some for UTF-8 with NULs.
+    """
+    for start, encoding in _WIDE:
+        if body.startswith(start):
+            text = body.decode(encoding, errors="replace")
+            return text.encode("utf-8", errors="replace"), "application/xml; charset=utf-8"
+    return body, content_type
+
+
 def _media_type(content_type: str, body: bytes) -> str:
     """
     Say how the body is encoded, trusting the bytes more than the server.
@@ -192,11 +222,12 @@ def _shortened(body: bytes) -> bytes:
 
 
 def _parse(body: bytes, headers: dict[str, str]) -> tuple[Any, str | None]:
-    """Parse the whole; when feedparser raises, item by item. Also say what was wrong."""
+    """Parse the whole; when feedparser raises, what can be saved. Also say what was wrong."""
     try:
         result = _feedparser(body, headers)
     except Exception as error:  # noqa: BLE001 - feedparser raises KeyError, TypeError and others
-        return _salvage(body, headers), f"{type(error).__name__} in one of the items"
+        problem = f"the parser stumbled ({type(error).__name__}); what could be read was kept"
+        return _saved(body, headers), problem
     exception = result.get("bozo_exception")
     if exception is None or isinstance(
         exception, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType
@@ -221,23 +252,56 @@ def _feedparser(body: bytes, headers: dict[str, str]) -> Any:
     )
 
 
+def _saved(body: bytes, headers: dict[str, str]) -> Any:
+    """Parse the whole without characters that can't be; else item by item."""
+    possible = _REFERENCE.sub(_possible, body)
+    if possible != body:
+        with suppress(Exception):  # something else is wrong as well
+            return _feedparser(possible, headers)
+    return _salvage(possible, headers)
+
+
+def _possible(reference: re.Match[bytes]) -> bytes:
+    """Keep a reference to a character that can be; feedparser raises on any other."""
+    digits = reference[1].lower()
+    number = int(digits[1:], 16) if digits.startswith(b"x") else int(digits)
+    return reference[0] if number <= sys.maxunicode else b"&#xFFFD;"
+
+
 def _salvage(body: bytes, headers: dict[str, str]) -> Any:
     """Parse each item in a feed of its own and leave out those that raise."""
     spans = [match.span() for match in _ITEM.finditer(body)]
     if not spans:
         raise NoFeed("no_feed", "the feed can't be read, and no item could be told apart")
     head, tail = body[: spans[0][0]], body[spans[-1][1] :]
+    found = _each(body, spans, (head, tail), headers) or _each(
+        body, spans, (_bare(head), b""), headers
+    )
+    if found is None:
+        raise NoFeed("no_feed", "no item of the feed can be read")
+    return found
+
+
+def _each(
+    body: bytes, spans: list[tuple[int, int]], around: tuple[bytes, bytes], headers: dict[str, str]
+) -> Any:
+    """Parse each item between a head and a tail; None when all of them raise."""
     found = None
     entries = []
     for start, end in spans[:_SALVAGED]:
         with suppress(Exception):  # this item is the one, or one of them
-            one = _feedparser(head + body[start:end] + tail, headers)
+            one = _feedparser(around[0] + body[start:end] + around[1], headers)
             found = found or one
             entries += one["entries"]
-    if found is None:
-        raise NoFeed("no_feed", "no item of the feed can be read")
-    found["entries"] = entries
+    if found is not None:
+        found["entries"] = entries
     return found
+
+
+def _bare(head: bytes) -> bytes:
+    """Keep of a feed's head only what says how it is encoded and which format it is."""
+    parts = (_DECLARATION.match(head), _ROOT.search(head))
+    return b"".join(part[0] for part in parts if part)
 
 
 def _feed(result: Any, problem: str | None, base: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Parsers:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._asking = 0
+        self._closed = False
         # Feeds that were slow, and how many quick readings they still owe.
         self._owes: dict[str, int] = {}
 
@@ -48,7 +49,8 @@ class Parsers:
         return feed in self._owes
 
     def close(self) -> None:
-        """End the children."""
+        """End the children for good; who asks or waits is refused."""
+        self._closed = True
         self._common.close()
         self._aside.close()
 
@@ -63,7 +65,7 @@ class Parsers:
         """
         if not self.is_slow(feed):
             try:
-                return self._common.call(message, body, timeout_s=min(SOON_S, timeout_s))
+                return self._ask(self._common, message, body, timeout_s=min(SOON_S, timeout_s))
             except ChildFailed as error:
                 if error.code != "fault":
                     self._owes[feed] = _QUICK_TIMES
@@ -82,12 +84,19 @@ class Parsers:
     ) -> dict[str, Any]:
         owes, began_s = self._owes.get(feed, _QUICK_TIMES), self._clock.monotonic_s()
         self._owes[feed] = _QUICK_TIMES
-        answer = self._aside.call(message, body, timeout_s=timeout_s)
+        answer = self._ask(self._aside, message, body, timeout_s=timeout_s)
         if self._clock.monotonic_s() - began_s < SOON_S:
             self._owes[feed] = owes - 1
         if not self._owes[feed]:
             del self._owes[feed]
         return answer
+
+    def _ask(
+        self, child: Child, message: dict[str, Any], body: bytes, *, timeout_s: float
+    ) -> dict[str, Any]:
+        if self._closed:
+            raise ChildFailed("closed", "the parsers have been closed")
+        return child.call(message, body, timeout_s=timeout_s)
 
     def _leave(self) -> None:
         with self._lock:

@@ -21,6 +21,7 @@ from killswitch.store import news
 from killswitch.watch.lines import SLOW_THREADS, THREADS
 from killswitch.watch.parsers import SOON_S, Parsers
 from killswitch.watch.watcher import Feed, Watcher, WatchPolicy
+from tests.edge.bombs import BULK
 from tests.edge.raw_server import RawServer, reply
 from tests.store.made import HOUR, MINUTE
 
@@ -53,7 +54,7 @@ class Child:
 class Farm:
     """Servers of one feed each, and a watcher of them all."""
 
-    def __init__(self, store, stack, **answers):
+    def __init__(self, store, stack, parsers=None, **answers):
         self.store, self.clock = store, FakeClock()
         self.go = threading.Event()
         self.servers = {
@@ -68,7 +69,8 @@ class Farm:
         self.watcher = Watcher(
             store, clock=self.clock, feeds=feeds, on_new=lambda: None, round_s=SHORT,
             door=Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test"),
-            parsers=Parsers(lambda: Child(self.go)), policy=WatchPolicy(5 * MINUTE, 12 * HOUR),
+            parsers=parsers or Parsers(lambda: Child(self.go)),
+            policy=WatchPolicy(5 * MINUTE, 12 * HOUR),
         )  # fmt: skip
         self.watcher.start()
 
@@ -93,7 +95,7 @@ class Farm:
 @pytest.fixture
 def farm(sqlite_store):
     with ExitStack() as stack:
-        yield lambda **answers: Farm(sqlite_store, stack, **answers)
+        yield lambda **how: Farm(sqlite_store, stack, **how)
 
 
 def good(_go):
@@ -115,6 +117,10 @@ def dripping(go):
         yield b"<"
 
 
+def bulky(name):
+    return lambda _go: reply(200, BULK[name])
+
+
 def many(prefix, count, says):
     return {f"{prefix}{n}": says for n in range(count)}
 
@@ -130,6 +136,26 @@ def test_five_bad_feeds_make_no_other_one_late(farm, bad):
         assert came.next_at > one.clock.now()
         assert [one.asked(name) for name in sorted(wanted)] == [times] * 4
     assert one.asked("bad0") == 1
+
+
+BURNING = (
+    *("tags without an end", "markup nested in a title", "items nested in each other"),
+    *("an item that never begins", "ampersands"),
+)
+
+
+@pytest.mark.timeout(150)
+def test_five_feeds_that_really_burn_the_parsers_limit_make_no_other_one_late(farm):
+    parsers = Parsers()
+    bad = {f"bad{n}": bulky(name) for n, name in enumerate(BURNING)}
+    one = farm(parsers=parsers, **bad, **many("good", 12, good))
+    wanted = {f"good{n}" for n in range(12)}
+    for _ in range(3):
+        came = one.rounds()
+        assert one.read_now() == wanted
+    assert len([name for name in came.under_way if name.startswith("bad")]) >= 3
+    assert sum(one.asked(name) for name in bad) == 5
+    parsers.close()
 
 
 def test_bad_feeds_that_are_known_leave_all_threads_to_the_others(farm):

@@ -51,8 +51,16 @@ def half_json(_message, _body):
     os.write(3, b"\0\0\0\x02\0\0\0\0{]")
 
 
+def deep_json(_message, _body):
+    os.write(3, b"\0\x01\0\0\0\0\0\0" + b"[" * 65_536)
+
+
 def no_object(_message, _body):
     return [1]
+
+
+def give_back(message, _body):
+    return {"text": message["text"]}
 
 
 def read_file(_message, _body):

@@ -49,6 +49,12 @@ def test_a_large_body_and_a_large_answer_go_through(make):
     assert len(answer["body"]) == 5_000_000
 
 
+@pytest.mark.parametrize("text", ["grüße", "水曜日", "🎉", "a\ud800b", "\0\x1b"])
+def test_every_text_goes_there_and_back(make, text):
+    answer = make().call({"do": "give_back", "text": text}, b"\xff", timeout_s=LONG)
+    assert answer == {"text": text}
+
+
 def test_nothing_of_our_environment_is_inherited(make, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "canary")
     env = make(env={"WANTED": "1"}).call({"do": "echo"}, timeout_s=LONG)["env"]
@@ -59,7 +65,7 @@ def test_nothing_of_our_environment_is_inherited(make, monkeypatch):
 @pytest.mark.parametrize(
     ("deed", "word"),
     [("hang", "timeout"), ("spin", "timeout"), ("leave", "died"), ("no_object", "protocol"),
-     ("garbage", "protocol"), ("half_json", "protocol")],
+     ("garbage", "protocol"), ("half_json", "protocol"), ("deep_json", "protocol")],
 )  # fmt: skip
 def test_a_child_that_fails_is_killed_and_the_next_call_has_a_new_one(make, deed, word):
     child = make()

@@ -176,13 +176,47 @@ def test_a_key_does_not_follow_a_redirect_to_another_origin(door):
 
 
 SPELLINGS = [
-    *("127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1"),
-    *("0x7f.0x0.0x0.0x1", "017700000001", "0", "0.0.0.0", "localhost", "[::1]", "[::]"),  # noqa: S104 - asked for, not bound
-    *("[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:7f00:1]", "[::7f00:1]"),
-    *("[64:ff9b::7f00:1]", "[2002:7f00:1::]", "169.254.169.254", "[fe80::1]", "[fd00::1]"),
-    *("10.0.0.1", "192.168.0.1", "172.31.255.255", "100.64.0.1", "224.0.0.1", "localhost."),
+    # this machine
+    *("127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0X7F000001", "0x7f.1"),
+    *("0177.0.0.1", "00000177.0.0.1", "0x7f.0x0.0x0.0x1", "017700000001", "127.0.0.1."),
+    *("127.255.255.254", "0", "0.0.0.0", "00.00.00.00", "localhost", "LOCALHOST", "localhost."),  # noqa: S104 - asked for, not bound
+    *("%31%32%37.0.0.1", "127.0.0.1%00", "127%2e0%2e0%2e1", "\uff11\uff12\uff17.0.0.1"),
+    *("\u2460\u2461\u2466.0.0.1", "127\u30020\u30020\u30021", "loc\u00adalhost", "\u2139ocalhost"),
+    *("user@127.0.0.1", "user:pw@127.0.0.1", "news.example@127.0.0.1", "127.0.0.1#@news.example"),
+    *("127.0.0.1\\@news.example", "news.example\\@127.0.0.1"),
+    # this machine, in IPv6
+    *("[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::1%25lo]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"),
+    *("[0:0:0:0:0:ffff:7f00:1]", "[::7f00:1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]"),
+    *("[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2001::1]"),
+    # the network around it
+    *("10.0.0.1", "10.1", "192.168.0.1", "0xc0a80001", "172.31.255.255", "100.64.0.1"),
+    *(
+        "[fd00::1]",
+        "[fe80::1]",
+        "[fe80::1%25eth0]",
+        "[fec0::1]",
+        "[::ffff:10.0.0.1]",
+        "[2002:a00:1::]",
+    ),
+    # what clouds tell their machines
+    *("169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"),
+    *("[::ffff:a9fe:a9fe]", "[fd00:ec2::254]", "metadata.invalid"),
+    # nobody, everybody
+    *(
+        "224.0.0.1",
+        "255.255.255.255",
+        "240.0.0.1",
+        "198.18.0.1",
+        "192.0.2.1",
+        "192.88.99.1",
+        "[ff02::1]",
+    ),
     "xn--" + "a" * 70,
 ]
+
+
+def test_there_are_more_than_sixty_spellings():
+    assert len(set(SPELLINGS)) >= 60
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
@@ -212,11 +246,36 @@ def names(monkeypatch, table):
 def test_a_redirect_to_a_private_address_is_refused(host):
     door = Door(NetPolicy((ip_network("127.0.0.2/32"),)), user_agent="t")
     with RawServer(lambda _: reply(200, b"inside")) as canary:
-        answer = redirect(f"http://{host}:{canary.port}/")
+        answer = redirect("X").replace(b": X", f": http://{host}:{canary.port}/".encode())
         with RawServer(lambda _: answer, host="127.0.0.2") as server:
             code = refusal(door, server.url, deadline_s=3)
     assert code in {"refused_address", "refused_url", "dns", "redirect"}
     assert len(server.requests) == 1
+    assert canary.connections == 0
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//127.0.0.1:{port}/", "///127.0.0.1:{port}/", "/\\\\127.0.0.1:{port}/",
+        "\\\\127.0.0.1:{port}/",
+        "http:127.0.0.1:{port}/", "http:/127.0.0.1:{port}/", "http:\\\\127.0.0.1:{port}/",
+        "HTTP://127.0.0.1:{port}/", " http://127.0.0.1:{port}/", "\thttp://127.0.0.1:{port}/",
+        "gopher://127.0.0.1:{port}/", "file://127.0.0.1:{port}/etc/passwd", "ftp://127.0.0.1:{port}/",
+        "dict://127.0.0.1:{port}/", "javascript:http://127.0.0.1:{port}/", "data:,http://127.0.0.1/",
+        "http://127.0.0.1:{port}\\@127.0.0.2/", "http://127.0.0.2:80@127.0.0.1:{port}/",
+        "unix:/run/docker.sock", "http://127.0.0.1:{port}", "?//127.0.0.1:{port}", "http://", "http://[",
+    ],
+)  # fmt: skip
+def test_no_writing_of_a_redirect_leads_inside(target):
+    door = Door(NetPolicy((ip_network("127.0.0.2/32"),)), user_agent="t")
+    with RawServer(lambda _: reply(200, b"inside")) as canary:
+        answer = redirect(target.replace("{port}", str(canary.port)))
+        with (
+            RawServer(lambda _: answer, host="127.0.0.2") as server,
+            pytest.raises(FetchError),
+        ):
+            door.get(server.url, headers={}, deadline_s=3)
     assert canary.connections == 0
 
 

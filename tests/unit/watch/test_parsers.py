@@ -123,6 +123,18 @@ def test_the_child_aside_ends_when_nobody_asks_it_any_more(children):
     assert children.aside.closed == 2
 
 
-def test_closing_ends_both(children):
-    children.parsers.close()
-    assert (children.common.closed, children.aside.closed) == (1, 1)
+def test_closing_ends_both_for_good_and_refuses_who_waits(children):
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(children.burn, "a")
+        assert children.aside.burning.wait(LONG)
+        second = pool.submit(children.burn, "b")
+        while children.parsers._asking < 2:
+            assert not second.done()
+        children.parsers.close()
+        children.aside.go.set()
+        first.result(LONG)
+        second.result(LONG)
+    assert [body for body, _ in children.aside.asked] == [b"burn"]
+    with pytest.raises(ChildFailed, match="closed"):
+        children.read("c")
+    assert children.common.closed == 1

@@ -127,6 +127,31 @@ def test_accents_survive_wrong_encodings(declared, encoding, content_type):
     assert only(body, content_type)["title"] == title
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize(
+    "declared", ["", "<?xml version='1.0' encoding='UTF-8'?>", "<!-- news -->"]
+)
+@pytest.mark.parametrize("title", ["Séisme à Nîmes", "Bridge closed"])
+def test_wide_characters_need_neither_a_mark_nor_a_declaration(encoding, declared, title):
+    body = (declared + rss(f"<title>{title}</title>").decode()).encode(encoding)
+    assert only(body, "text/xml")["title"] == title
+    assert only(body, "text/xml; charset=iso-8859-1")["title"] == title
+
+
+def test_no_more_than_a_thousand_items_are_read_of_wide_characters():
+    body = rss(*(f"<title>a{n}</title>" for n in range(ITEMS + 500))).decode().encode("utf-16")
+    assert len(read(body, "", URL)["items"]) == ITEMS
+
+
+@pytest.mark.parametrize("head", ["&#x110000;", "&#9999999999;", "&#x7fffffff;"])
+@pytest.mark.parametrize("body", [ATOM, RSS1, MEDIA])
+def test_a_character_that_can_not_be_outside_the_items_costs_no_item(head, body):
+    broken = body.replace(b"<title>T</title>", f"<title>{head}</title>".encode())
+    feed = read(broken, "", URL)
+    assert [item["title"] for item in feed["items"]] == ["Bridge closed"]
+    assert "what could be read was kept" in feed["problem"]
+
+
 @pytest.mark.parametrize(
     ("markup", "text"),
     [
@@ -308,7 +333,7 @@ def test_one_item_that_the_parser_chokes_on_costs_only_that_item():
         patch.setattr(parser_child.feedparser, "parse", choking)
         feed = read(body, "", URL)
     assert [item["title"] for item in feed["items"]] == ["one", "three"]
-    assert feed["problem"] == "KeyError in one of the items"
+    assert feed["problem"] == "the parser stumbled (KeyError); what could be read was kept"
 
 
 @pytest.mark.parametrize("body", [rss("<title>a</title>"), rss()])

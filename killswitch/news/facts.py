@@ -164,10 +164,23 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
         used_numbers.add(at)
         used_words.add(casualties[index].first)
         kind = casualties[index].term.kind
-        best[kind] = max(taken[at][1], best.get(kind, 0))
+        told = max(taken[at][1], _joined(at, taken, words))
+        best[kind] = max(told, best.get(kind, 0))
     return Counts(
         dead=best.get(Kind.DEAD), injured=best.get(Kind.INJURED), missing=best.get(Kind.MISSING)
     )
+
+
+def _joined(at: int, taken: Mapping[int, tuple[int, int]], words: Sequence[str]) -> int:
+    """Return the number that "and" joins to the one at ``at``: "56 civilians and dozens ..."."""
+    for end, value in taken.values():
+        if end < at <= end + _JOINED and _AND & set(words[end + 1 : at]):
+            return value
+    return 0
+
+
+_JOINED = 3
+_AND = frozenset({"and", "et", "und", "e", "ed", "y"})
 
 
 def _ends_range(at: int, words: Sequence[str], hits: Sequence[Hit]) -> bool:

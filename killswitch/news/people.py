@@ -133,7 +133,9 @@ def the_dead(
         dict.fromkeys(
             known.name
             for known in _whole(found, names)
-            if any(_dies(known, hit, words) for hit in said) and not _of_kin(known, kin, words)
+            if any(_dies(known, hit, words, kin) for hit in said)
+            and not _of_kin(known, kin, words)
+            and not _mourns(known, said)
         )
     )
 
@@ -182,15 +184,23 @@ def _of_kin(known: Found, kin: Sequence[Hit], words: Sequence[str]) -> bool:
     )
 
 
-def _dies(known: Found, hit: Hit, words: Sequence[str]) -> bool:
+def _mourns(known: Found, said: Sequence[Hit]) -> bool:
+    """Say whether the name is that of a mourner: "X mourns", "X en deuil"."""
+    return any("giver" in hit.term.tags and hit.first == known.last + 1 for hit in said)
+
+
+def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> bool:
     """Say whether the words of a death are told of this name."""
     loose = "loose" in hit.term.tags
     after_only = "giver" in hit.term.tags or hit.term.text.rsplit(" ", 1)[-1] in _OF
     if known.first > hit.last:
         between = words[hit.last + 1 : known.first]
-        return len(between) <= _NEAR and BREAK not in between
+        near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
+        return len(between) <= near and BREAK not in between
     between = words[known.last + 1 : hit.first]
     if after_only:
+        return False
+    if any(known.last < other.first < hit.first for other in kin):
         return False
     if not loose and known.first <= _FRONT:
         return True

@@ -229,9 +229,18 @@ _HUNDRED = 100
 def _no_toll(at: int, end: int, hits: Sequence[Hit]) -> bool:
     """Say whether a word beside the number makes it an age, a day or a measure."""
     return any(
-        hit.last == at - 1 if hit.term.side is Side.AFTER else hit.first == end + 1
+        (hit.last == at - 1 if hit.term.side is Side.AFTER else hit.first == end + 1)
+        and not _part_of_toll(hit, hits)
         for hit in hits
         if hit.term.kind is Kind.FIGURE
+    )
+
+
+def _part_of_toll(figure: Hit, hits: Sequence[Hit]) -> bool:
+    """Say whether the word belongs to a longer phrase of the dead: "sale a", "monte à"."""
+    return any(
+        hit.term.kind is Kind.DEAD and hit.first < figure.first and figure.last <= hit.last
+        for hit in hits
     )
 
 

@@ -55,6 +55,8 @@ NEAR = frozenset(
         "ie",
         "is",
         "it",
+        "jp",
+        "kr",
         "li",
         "lt",
         "lu",
@@ -80,6 +82,15 @@ NEAR = frozenset(
         "xk",
     ]
 )
+# Where nobody says which countries are home: those that speak the language of the feed.
+HOMES = {
+    "en": frozenset({"us", "gb", "ie", "au", "ca", "nz"}),
+    "fr": frozenset({"fr", "be", "ch", "ca"}),
+    "de": frozenset({"de", "at", "ch"}),
+    "it": frozenset({"it", "ch"}),
+    "es": frozenset({"es"}),
+    "pt": frozenset({"pt", "br"}),
+}
 _FAR_UNTOLD = 1.0
 # Where shootings are weekly news, one needs more deaths to be more than that.
 _GUNS = {"us": 4.0}

@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from killswitch.news.match import Hit
 
 WORLD = "world"
-# Where a list without countries of its own is read: the countries that speak its language.
-_SPOKEN = {
-    "en": frozenset({"us", "gb", "ie", "au", "ca", "in"}),
-    "fr": frozenset({"fr", "be", "ch", "ca"}),
-    "de": frozenset({"de", "at", "ch"}),
-    "it": frozenset({"it", "ch"}),
-    "es": frozenset({"es"}),
-    "pt": frozenset({"pt", "br"}),
-}
 # A name belongs to a death that stands so many words away, or begins the headline.
 _NEAR, _BESIDE, _FRONT, _KIN = 2, 0, 1, 3
 # A phrase that ends in one of these is told of the name after it: "mort de", "death of".
@@ -91,18 +82,16 @@ def build_people(table: Mapping[str, Any], *, source: str) -> tuple[KnownName, .
 class People:
     """The known names, ready to be found."""
 
-    def __init__(self, names: Iterable[KnownName], countries: frozenset[str]) -> None:
-        """Build the automaton; ``countries`` are the brand's own, none means by language."""
+    def __init__(self, names: Iterable[KnownName]) -> None:
+        """Build the automaton."""
         by_text: dict[str, set[str]] = {}
         for name in names:
             by_text.setdefault(name.text, set()).add(name.country)
         self._known = list(by_text.items())
-        self._countries = countries
         self._automaton = ahocorasick_rs.AhoCorasick([f" {text} " for text in by_text])
 
-    def find(self, folded: str, language: str) -> list[Found]:
-        """Return the names that a public of this language knows, in order."""
-        home = self._countries or _SPOKEN.get(language, frozenset())
+    def find(self, folded: str, home: frozenset[str]) -> list[Found]:
+        """Return the names that the public of these countries knows, in order."""
         found = []
         for index, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             text, countries = self._known[index]

@@ -56,6 +56,8 @@ _COUSINS = frozenset(
 )  # fmt: skip
 _STRANGERS = 0.5
 # Named places that differ, and a story that was quiet for long, make a common event unlikely.
+# Two grave events of a kind in a country that few stories tell of, on one day, are one.
+_BOTH_GRAVE, _SELDOM, _ONE_DAY = 0.8, 4, timedelta(days=1)
 _ELSEWHERE, _ABROAD = 0.6, 2.5
 _FRESH_DAYS, _STALE_PER_DAY, _LEAST_FRESH = 0.25, 0.2, 0.5
 _TOLL_FROM, _TOLL_RATIO = 3, 1.6
@@ -215,11 +217,21 @@ class StoryBook:
         for story_id, shared in likeness.items():
             story = self._stories[story_id]
             alike = (shared + _kinship(signal, story)) * _freshness(now - story.last_item_at)
+            if signal.grade is Grade.TRIP and self._rare_pair(signal, story, now):
+                alike += _BOTH_GRAVE
             if alike < _asked(story, now) or not self._alive(story, now):
                 continue
             rank = (alike, story.last_item_at, story_id)
             best = rank if best is None else max(best, rank)
         return None if best is None else self._stories[best[2]]
+
+    def _rare_pair(self, signal: Signal, story: Story, now: datetime) -> bool:
+        """Say whether two grave reports of a kind come from one country that is seldom told of."""
+        if story.tripped_at or story.score < 1 or now - story.first_item_at > _ONE_DAY / 2:
+            return False
+        lands = {f"@{p}" for p in signal.places if len(p) == _CODE_LENGTH and p in story.places}
+        told = [len(self._by_key[land]) for land in lands if land in self._by_key]
+        return signal.category == story.category and 0 < min(told, default=0) <= _SELDOM
 
     def _judge(
         self,

@@ -33,6 +33,7 @@ _MISSING_PER_DEATH = 3.0
 _MASS_UNHURT = 2.0
 _MANY_INJURED = 10
 _FAMOUS = 0.9
+_PLACE_TOLD = 1.0
 _CROWD_HURT = 1.0
 # One victim, as far as the words tell.
 _ONE = 1.5
@@ -154,7 +155,8 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
     if attack and reading.struck:
         extras.append((_STRUCK, f"{reading.struck[0]} known to the public"))
     for kind in _telling_kinds(reading, main, dead):
-        apart = [hit for hit in reading.of(kind) if not _inside(hit, main)]
+        inside = kind is Kind.SETTING
+        apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
         best = max(apart, key=lambda h: h.term.weight, default=None)
         if best is not None:
             most = _most(kind, reading, main)
@@ -190,7 +192,7 @@ def _most(kind: Kind, reading: Reading, main: Hit | None) -> float:
         return _CROWD_HURT
     told = reading.counts.dead or reading.counts.injured
     if kind is Kind.SETTING and (told or _one_victim(reading, main)):
-        return 1.0
+        return _PLACE_TOLD
     return inf
 
 

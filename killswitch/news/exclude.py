@@ -22,7 +22,7 @@ _HARD_VETOES = ("court", "past", "statistics", "livestock")
 # Sums over months are told daily: a toll beyond this in a war or an epidemic is such a sum.
 _RUNNING_SUM = 1000
 # News of the hours after a great attack or accident is still that event; a warning is none yet.
-_LEFT = {"aftermath": 0.6, "later": 0.6}
+_LEFT = {"aftermath": 0.7, "later": 0.7}
 _WARNED, _MOST_WARNED = 0.6, 0.9
 # A funeral or an inheritance tells a death once more; it does not make it wider known.
 _LATER = 0.25

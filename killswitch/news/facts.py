@@ -164,10 +164,23 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
         used_numbers.add(at)
         used_words.add(casualties[index].first)
         kind = casualties[index].term.kind
-        best[kind] = max(taken[at][1], best.get(kind, 0))
+        told = max(taken[at][1], _joined(at, taken, words))
+        best[kind] = max(told, best.get(kind, 0))
     return Counts(
         dead=best.get(Kind.DEAD), injured=best.get(Kind.INJURED), missing=best.get(Kind.MISSING)
     )
+
+
+def _joined(at: int, taken: Mapping[int, tuple[int, int]], words: Sequence[str]) -> int:
+    """Return the number that "and" joins to the one at ``at``: "56 civilians and dozens ..."."""
+    for end, value in taken.values():
+        if end < at <= end + _JOINED and _AND & set(words[end + 1 : at]):
+            return value
+    return 0
+
+
+_JOINED = 3
+_AND = frozenset({"and", "et", "und", "e", "ed", "y"})
 
 
 def _ends_range(at: int, words: Sequence[str], hits: Sequence[Hit]) -> bool:
@@ -216,9 +229,18 @@ _HUNDRED = 100
 def _no_toll(at: int, end: int, hits: Sequence[Hit]) -> bool:
     """Say whether a word beside the number makes it an age, a day or a measure."""
     return any(
-        hit.last == at - 1 if hit.term.side is Side.AFTER else hit.first == end + 1
+        (hit.last == at - 1 if hit.term.side is Side.AFTER else hit.first == end + 1)
+        and not _part_of_toll(hit, hits)
         for hit in hits
         if hit.term.kind is Kind.FIGURE
+    )
+
+
+def _part_of_toll(figure: Hit, hits: Sequence[Hit]) -> bool:
+    """Say whether the word belongs to a longer phrase of the dead: "sale a", "monte à"."""
+    return any(
+        hit.term.kind is Kind.DEAD and hit.first < figure.first and figure.last <= hit.last
+        for hit in hits
     )
 
 

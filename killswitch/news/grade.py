@@ -17,6 +17,7 @@ from killswitch.news.ignore import compile_ignores, ignored_by
 from killswitch.news.item import Grade, Signal
 from killswitch.news.lexicon import Kind, Lexicon, Term
 from killswitch.news.match import Matcher
+from killswitch.news.needs import HOMES
 from killswitch.news.people import People, the_dead, the_struck
 from killswitch.news.policy import DetectPolicy
 from killswitch.news.reading import Reading
@@ -94,7 +95,7 @@ class Detector:
         self._names = tuple((fold(name), name) for name in policy.names if fold(name).strip())
         self._home = frozenset(code.lower() for code in policy.countries)
         known = dict.fromkeys(name for lexicon in chosen for name in lexicon.people)
-        self._people = People(known, self._home)
+        self._people = People(known)
 
     def grade(self, item: Item) -> Signal:
         """
@@ -138,7 +139,8 @@ class Detector:
         if item.summary:
             counts, places = self._with_summary(item.summary, language, (counts, places))
         names = facts.names_in(title, language.plain)
-        found = self._people.find(folded, lexicon.language)
+        home = self._home_of(item, lexicon.language)
+        found = self._people.find(folded, home)
         reading = Reading(
             hits=hits,
             counts=counts,
@@ -146,12 +148,18 @@ class Detector:
             known=the_dead(found, hits, words, names) if found else (),
             struck=the_struck(found, hits, words, names) if found else (),
             places=places,
-            home=self._home,
+            home=home,
             wars=lexicon.wars,
             own_name=next((name for text, name in self._names if text in folded), None),
             old_year=facts.old_year(words, hits, (item.published or item.first_seen).year),
         )
         return self._signal(reading, words, language)
+
+    def _home_of(self, item: Item, language: str) -> frozenset[str]:
+        """Return the public's countries: as set, else the feed's, else its language's."""
+        if self._home or item.country is None:
+            return self._home or HOMES.get(language, frozenset())
+        return frozenset({item.country.lower()})
 
     def _with_summary(
         self, summary: str, language: _Language, title: tuple[facts.Counts, frozenset[str]]

@@ -1,8 +1,9 @@
 """
 Finding phrases: one pass of an Aho-Corasick automaton over folded text.
 
-Phrases are framed by spaces, so a hit is a whole word; overlapping hits are all reported, and a
-hit inside a longer figurative phrase (kind ``mask``) is dropped.
+Phrases are framed by spaces, so a hit is a whole word; overlapping hits are all reported. A hit
+inside a longer figurative phrase (kind ``mask``) is dropped, and so is an exclusion inside a longer
+phrase of another kind.
 """
 
 from __future__ import annotations
@@ -64,8 +65,23 @@ class Matcher:
                 (masks if term.kind is Kind.MASK else found).append(hit)
         if masks:
             found = [hit for hit in found if not _covered(hit, masks)]
+        found = [hit for hit in found if hit.term.kind not in _TAKING or not _held(hit, found)]
         found.sort(key=lambda hit: (hit.first, -hit.last))
         return found
+
+
+_TAKING = frozenset({Kind.VETO, Kind.CAP})
+
+
+def _held(hit: Hit, found: list[Hit]) -> bool:
+    """Say whether a longer phrase that tells something holds an exclusion: "calls for help"."""
+    return any(
+        other.first <= hit.first
+        and hit.last <= other.last
+        and other.last - other.first > hit.last - hit.first
+        and other.term.kind not in _TAKING
+        for other in found
+    )
 
 
 def _covered(hit: Hit, masks: list[Hit]) -> bool:

@@ -82,11 +82,20 @@ NEAR = frozenset(
         "xk",
     ]
 )
+# Where nobody says which countries are home: those that speak the language of the feed.
+HOMES = {
+    "en": frozenset({"us", "gb", "ie", "au", "ca", "nz"}),
+    "fr": frozenset({"fr", "be", "ch", "ca"}),
+    "de": frozenset({"de", "at", "ch"}),
+    "it": frozenset({"it", "ch"}),
+    "es": frozenset({"es"}),
+    "pt": frozenset({"pt", "br"}),
+}
 _FAR_UNTOLD = 1.0
 # Where shootings are weekly news, one needs more deaths to be more than that.
 _GUNS = {"us": 4.0}
 # Told week after week: one more needs to be so many times greater.
-_ROUTINE = 3.0
+_ROUTINE_NEAR, _ROUTINE_FAR = 2.0, 3.0
 
 
 def need(reading: Reading, category: str) -> tuple[float, str]:
@@ -99,8 +108,8 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
     at_home, elsewhere = NEEDS.get(category, NEEDS[""])
     places, toll = reading.places, reading.counts.dead or reading.counts.missing
     if reading.of(Kind.ROUTINE):
-        at_home, elsewhere = at_home * _ROUTINE, elsewhere * _ROUTINE
-    if category == "attack" and (not places or places & _GUNS.keys()):
+        at_home, elsewhere = at_home * _ROUTINE_NEAR, elsewhere * _ROUTINE_FAR
+    if category == "attack" and (not places or places & _GUNS.keys()) and _shots(reading):
         at_home = _GUNS["us"]
     if reading.own_name:
         return at_home / 4, f"with our own name “{reading.own_name}”"
@@ -117,3 +126,9 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
 def _listed(places: frozenset[str]) -> str:
     """Write country codes for a person."""
     return ", ".join(sorted(places))
+
+
+def _shots(reading: Reading) -> bool:
+    """Say whether the attack is told in words of shooting."""
+    told = " ".join(hit.term.text for hit in reading.of(Kind.EVENT))
+    return any(word in told for word in ("shoot", "shot", "gun"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from killswitch.news.item import Grade
 from killswitch.news.lexicon import Kind
+from killswitch.news.needs import NEAR
 from killswitch.news.reading import Reading, Weight
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 _FAMOUS, _ALMOST = 0.9, 0.95
 _ANYBODY, _KNOWN, _OURS = 0.1, 1.0, 1.0
 _RELATIVE = -0.7
-_PASSING = 0.75
+_PASSING, _FAR = 0.75, 0.5
+_MEMORY = 0.25
 
 
 def weigh_death(reading: Reading) -> Weight:
@@ -41,12 +43,18 @@ def weigh_death(reading: Reading) -> Weight:
     for worth, reason in _fame(reading):
         fame += worth
         parts.append(f"{reason} ({worth:g})")
+    if reading.places and not reading.places & (NEAR | reading.home) and not reading.known:
+        fame *= _FAR
+        parts.append(f"far (x {_FAR})")
     if _in_passing(reading) and not reading.known:
         fame *= _PASSING
         parts.append(f"told in passing (x {_PASSING})")
     score = round(max(fame, 0.0), 3)
-    if score >= 1 and not _is_known(reading):
-        score = _ALMOST
+    if _remembered(reading):
+        score = min(score, _MEMORY)
+    elif not reading.known and not reading.own_name:
+        # Words alone never tell more than just enough: a third newsroom is asked for.
+        score = min(score, 1.0) if _is_known(reading) else min(score, _ALMOST)
     grade = Grade.TRIP if score >= 1 else Grade.NOTE if score > 0 else Grade.NONE
     why = f"death of a person: {', '.join(parts)} = {score:g} of 1"
     return Weight(grade=grade, score=score, category="death", why=why)
@@ -55,6 +63,11 @@ def weigh_death(reading: Reading) -> Weight:
 def _in_passing(reading: Reading) -> bool:
     """Say whether the death is told in passing only: "tributes to", "the death of"."""
     return all("loose" in hit.term.tags for hit in reading.of(Kind.PERSON))
+
+
+def _remembered(reading: Reading) -> bool:
+    """Say whether the person is only remembered, perhaps long after."""
+    return all("memory" in hit.term.tags for hit in reading.of(Kind.PERSON))
 
 
 def _many(reading: Reading) -> bool:

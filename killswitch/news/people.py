@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from killswitch.news.match import Hit
 
 WORLD = "world"
-# Where a list without countries of its own is read: the countries that speak its language.
-_SPOKEN = {
-    "en": frozenset({"us", "gb", "ie", "au", "ca", "in"}),
-    "fr": frozenset({"fr", "be", "ch", "ca"}),
-    "de": frozenset({"de", "at", "ch"}),
-    "it": frozenset({"it", "ch"}),
-    "es": frozenset({"es"}),
-    "pt": frozenset({"pt", "br"}),
-}
 # A name belongs to a death that stands so many words away, or begins the headline.
 _NEAR, _BESIDE, _FRONT, _KIN = 2, 0, 1, 3
 # A phrase that ends in one of these is told of the name after it: "mort de", "death of".
@@ -91,18 +82,16 @@ def build_people(table: Mapping[str, Any], *, source: str) -> tuple[KnownName, .
 class People:
     """The known names, ready to be found."""
 
-    def __init__(self, names: Iterable[KnownName], countries: frozenset[str]) -> None:
-        """Build the automaton; ``countries`` are the brand's own, none means by language."""
+    def __init__(self, names: Iterable[KnownName]) -> None:
+        """Build the automaton."""
         by_text: dict[str, set[str]] = {}
         for name in names:
             by_text.setdefault(name.text, set()).add(name.country)
         self._known = list(by_text.items())
-        self._countries = countries
         self._automaton = ahocorasick_rs.AhoCorasick([f" {text} " for text in by_text])
 
-    def find(self, folded: str, language: str) -> list[Found]:
-        """Return the names that a public of this language knows, in order."""
-        home = self._countries or _SPOKEN.get(language, frozenset())
+    def find(self, folded: str, home: frozenset[str]) -> list[Found]:
+        """Return the names that the public of these countries knows, in order."""
         found = []
         for index, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             text, countries = self._known[index]
@@ -133,7 +122,9 @@ def the_dead(
         dict.fromkeys(
             known.name
             for known in _whole(found, names)
-            if any(_dies(known, hit, words) for hit in said) and not _of_kin(known, kin, words)
+            if any(_dies(known, hit, words, kin) for hit in said)
+            and not _of_kin(known, kin, words)
+            and not _mourns(known, said)
         )
     )
 
@@ -182,15 +173,23 @@ def _of_kin(known: Found, kin: Sequence[Hit], words: Sequence[str]) -> bool:
     )
 
 
-def _dies(known: Found, hit: Hit, words: Sequence[str]) -> bool:
+def _mourns(known: Found, said: Sequence[Hit]) -> bool:
+    """Say whether the name is that of a mourner: "X mourns", "X en deuil"."""
+    return any("giver" in hit.term.tags and hit.first == known.last + 1 for hit in said)
+
+
+def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> bool:
     """Say whether the words of a death are told of this name."""
     loose = "loose" in hit.term.tags
     after_only = "giver" in hit.term.tags or hit.term.text.rsplit(" ", 1)[-1] in _OF
     if known.first > hit.last:
         between = words[hit.last + 1 : known.first]
-        return len(between) <= _NEAR and BREAK not in between
+        near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
+        return len(between) <= near and BREAK not in between
     between = words[known.last + 1 : hit.first]
     if after_only:
+        return False
+    if any(known.last < other.first < hit.first for other in kin):
         return False
     if not loose and known.first <= _FRONT:
         return True

@@ -56,12 +56,20 @@ _COUSINS = frozenset(
 )  # fmt: skip
 _STRANGERS = 0.5
 # Named places that differ, and a story that was quiet for long, make a common event unlikely.
+# Two grave events of a kind in a country that few stories tell of, on one day, are one.
+_BOTH_GRAVE, _SELDOM, _ONE_DAY = 0.8, 4, timedelta(days=1)
 _ELSEWHERE, _ABROAD = 0.6, 2.5
 _FRESH_DAYS, _STALE_PER_DAY, _LEAST_FRESH = 0.25, 0.2, 0.5
 _TOLL_FROM, _TOLL_RATIO = 3, 1.6
 # How grave a story must be told, by newsrooms beyond the asked ones: (so many more, least score).
-_SOON = ((0, 1.25), (1, 1.0))
-_FAME = ((3, 0.9), (5, 0.6), (8, 0.3))
+_SOON = {
+    "death": ((0, 1.05), (1, 1.0)),
+    "attack": ((0, 1.25), (1, 1.1), (2, 1.0)),
+    "war": ((0, 1.0),),
+    "own": ((0, 1.0),),
+    "": ((0, 1.25), (1, 1.0)),
+}
+_FAME = ((0, 1.05), (3, 0.9), (5, 0.6), (8, 0.3))
 _NOTES = ((2, 1.0), (4, 0.8), (6, 0.6))
 _CRIME = ((3, 1.0), (4, 0.9))
 _BATTLE = ((4, 1.0),)
@@ -209,11 +217,21 @@ class StoryBook:
         for story_id, shared in likeness.items():
             story = self._stories[story_id]
             alike = (shared + _kinship(signal, story)) * _freshness(now - story.last_item_at)
+            if signal.grade is Grade.TRIP and self._rare_pair(signal, story, now):
+                alike += _BOTH_GRAVE
             if alike < _asked(story, now) or not self._alive(story, now):
                 continue
             rank = (alike, story.last_item_at, story_id)
             best = rank if best is None else max(best, rank)
         return None if best is None else self._stories[best[2]]
+
+    def _rare_pair(self, signal: Signal, story: Story, now: datetime) -> bool:
+        """Say whether two grave reports of a kind come from one country that is seldom told of."""
+        if story.tripped_at or story.score < 1 or now - story.first_item_at > _ONE_DAY / 2:
+            return False
+        lands = {f"@{p}" for p in signal.places if len(p) == _CODE_LENGTH and p in story.places}
+        told = [len(self._by_key[land]) for land in lands if land in self._by_key]
+        return signal.category == story.category and 0 < min(told, default=0) <= _SELDOM
 
     def _judge(
         self,
@@ -249,9 +267,10 @@ class StoryBook:
         wide = story.within(now, window * _LASTING)
         heard = list(dict.fromkeys(m.newsroom for m in wide))
         grave = list(dict.fromkeys(m.newsroom for m in wide if m.grade is Grade.TRIP))
-        if severe and len(rooms) >= asked and story.score >= _least(_SOON, len(rooms) - asked):
+        soon = _SOON.get(story.category or "", _SOON[""])
+        if severe and len(rooms) >= asked and story.score >= _least(soon, len(rooms) - asked):
             return True, f"{told} within {_hours(window)}"
-        if severe and len(grave) >= asked and story.score >= _least(_SOON, len(grave) - asked):
+        if severe and len(grave) >= asked and story.score >= _least(soon, len(grave) - asked):
             return True, f"{len(grave)} outlets ({', '.join(grave[:5])}), each of them severe"
         trusted = [m for m in severe if m.trusted]
         if trusted and self._policy.single_trusted and not self._floods(trusted[-1], now):

@@ -32,7 +32,11 @@ _MISSING_PER_DEATH = 3.0
 # "Mass" beside a number of injured and no death: the injured weigh, the word less.
 _MASS_UNHURT = 2.0
 _MANY_INJURED = 10
-_CROWD_HURT = 1.5
+_FAMOUS = 0.9
+_PLACE_TOLD = 1.0
+_CROWD_HURT = 1.0
+# One victim, as far as the words tell.
+_ONE = 1.5
 # A shot president or star is worth more than the one death.
 _LEADER = 3.0
 # An attack on one whom everybody knows is an event by itself.
@@ -73,6 +77,9 @@ def _weigh_event(reading: Reading) -> Weight:
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no event told")
     main = max(strong or events, key=_tells_most, default=None)
     category = main.term.category if main else ""
+    if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
+        # Children killed at a school: no accident is told, so read it as what it most often is.
+        category = "attack"
     if main and "crash" in main.term.tags:
         # A crash of nothing that flies, floats or runs on rails is one on the road.
         category = "road"
@@ -110,6 +117,8 @@ def _have(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> tuple[floa
     attack = main is not None and main.term.category == "attack"
     if toll and not (attack and (reading.counts.injured or 0) >= _MANY_INJURED):
         stands = min(stands, toll + 1.0)
+    if toll is None and attack and _one_victim(reading, main) and not reading.counts.injured:
+        stands = min(stands, _ONE)
     have, parts = max(stands, toll or 0.0), [f"{toll} dead"]
     if toll is None or stands > toll:
         text = main.term.text if main else dead[0].term.text
@@ -131,7 +140,8 @@ def _counted(reading: Reading, category: str) -> list[tuple[float, str]]:
         attack = category == "attack"
         each = _INJURED_PER_DEATH if reading.counts.dead else _ONLY_INJURED
         worth = injured / (each if attack else _HURT_PER_DEATH)
-        worth = min(worth, _INJURED_MOST if attack else _HURT_MOST)
+        most = _HURT_MOST if reading.counts.dead else _HURT_MOST / 2
+        worth = min(worth, _INJURED_MOST if attack else most)
         extras.append((round(worth, 2), f"{injured} injured"))
     if missing > 1:
         extras.append((round(missing / _MISSING_PER_DEATH, 2), f"{missing} missing"))
@@ -145,12 +155,19 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
     if attack and reading.struck:
         extras.append((_STRUCK, f"{reading.struck[0]} known to the public"))
     for kind in _telling_kinds(reading, main, dead):
-        best = max(reading.of(kind), key=lambda h: h.term.weight, default=None)
+        inside = kind is Kind.SETTING
+        apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
+        best = max(apart, key=lambda h: h.term.weight, default=None)
         if best is not None:
             most = _most(kind, reading, main)
             worth = best.term.weight * (_LEADER if kind is Kind.FAME else 1)
             extras.append((min(worth, most), f"“{best.term.text}”"))
     return extras
+
+
+def _inside(hit: Hit, main: Hit | None) -> bool:
+    """Say whether the event's own words hold the hit: the school of a "school shooting"."""
+    return main is not None and main.first <= hit.first and hit.last <= main.last
 
 
 def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[Kind]:
@@ -163,20 +180,19 @@ def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> l
         kinds.append(Kind.CHILDREN)
         if "unsure" not in main.term.tags:
             kinds.append(Kind.SETTING)
-        if reading.names:
+        if reading.names and any(h.term.weight >= _FAMOUS for h in reading.of(Kind.FAME)):
             kinds.append(Kind.FAME)
     return kinds
 
 
 def _most(kind: Kind, reading: Reading, main: Hit | None) -> float:
     """Return the most that one kind of words may add here."""
-    attack = main is not None and main.term.category == "attack"
     died = reading.of(Kind.DEAD) or reading.of(Kind.PERSON)
-    if kind is Kind.CROWD and not died and not attack:
+    if kind is Kind.CROWD and not died:
         return _CROWD_HURT
     told = reading.counts.dead or reading.counts.injured
     if kind is Kind.SETTING and (told or _one_victim(reading, main)):
-        return 1.0
+        return _PLACE_TOLD
     return inf
 
 

@@ -209,3 +209,23 @@ def test_an_ordinary_expression_is_taken(pattern: str) -> None:
 def test_any_text_can_be_graded_and_twice_the_same(text: str, lang: str | None) -> None:
     item = an_item(text, lang=lang)
     assert DETECTOR.grade(item) == DETECTOR.grade(item)
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        # Crowds that are only hurt, a victim alone, days after, a routine tragedy, a warning.
+        ("Several people injured in explosion in Lyon", "Several killed in explosion in Lyon"),
+        ("Woman stabbed to death in Leeds park", "Several stabbed to death in Leeds park"),
+        (
+            "Leeds school shooting: mayor describes long night",
+            "Leeds school shooting: several pupils dead",
+        ),
+        ("Boat with migrants sinks off Tunisia, 25 dead", "Ferry sinks off Tunisia, 25 dead"),
+        ("Hurricane expected to bring catastrophic floods", "Hurricane brings catastrophic floods"),
+        ("Former president Jonas Wexley dies in Kenya", "Former president Jonas Wexley dies"),
+    ],
+)
+def test_what_tells_less_weighs_less(less: str, more: str) -> None:
+    lesser, greater = (DETECTOR.grade(an_item(title)).score for title in (less, more))
+    assert lesser < greater

@@ -108,3 +108,19 @@ def test_a_year_before_this_one_is_old_unless_it_is_a_birth_or_a_comparison() ->
     assert old("Worst ferry disaster since 1998") is None
     assert old("Gunman born in 1991 named") is None
     assert old("The 2026 Velden ferry disaster") is None
+
+
+@pytest.mark.parametrize(
+    ("lang", "title", "dead"),
+    [
+        ("en", "40 civilians and dozens of soldiers killed in Karvel", 40),
+        ("de", "56 Zivilisten und Dutzende Soldaten tot", 56),
+        ("en", "One dead in Velden floods, 50 rescued", 1),
+        ("fr", "Inondations à Karvel : 120 évacués, deux morts", 2),
+        ("de", "Hochwasser in Karvel: 300 Menschen evakuiert", None),
+    ],
+)
+def test_who_is_saved_is_no_toll_and_joined_numbers_are_one(
+    lang: str, title: str, dead: int | None
+) -> None:
+    assert counted(title, lang).dead == dead

@@ -95,3 +95,8 @@ def test_a_list_without_names_is_refused_with_its_place() -> None:
 def test_every_spelling_is_a_name_of_its_own() -> None:
     assert KnownName(text="tommy arlen", country="gb") in PEOPLE
     assert KnownName(text="tom arlen", country="gb") in PEOPLE
+
+
+def test_who_is_remembered_supports_a_report_and_never_pauses_by_itself() -> None:
+    assert graded("Remembering Mara Holloway: the singer in her own words") == "note"
+    assert graded("Harbour band names new drummer after death of Mara Holloway") == "note"

@@ -29,15 +29,17 @@ from killswitch.store.schema import (
     deliveries,
     feeds,
     latch,
+    looks,
     notices,
     relay_runs,
+    retractions,
     tellings,
 )
 
 # Gaps and caps look back for an hour, or for the gap of a channel; what is older counts nowhere.
 BUDGET = timedelta(days=1)
-# Rows of tries that one step rewrites; with more the transaction would last too long.
-TRIES_MOST = 1000
+# The newest tries, which one step rewrites; with more the transaction would last too long.
+TRIES_MOST = 300
 _NONE = timedelta(0)
 _ALL = sa.true()
 
@@ -82,23 +84,42 @@ def _carry_notices(conn: Connection, by: timedelta, now: datetime) -> None:
 
 
 def _carry_budget(conn: Connection, by: timedelta, now: datetime) -> None:
-    """Keep gaps and caps: what was sent just before the step was sent just before."""
-    before = now - by
-    counts = attempts.c.intent_at > min(now, before - BUDGET)
+    """Keep gaps, caps and looks: what was sent just before the step was sent just before."""
+    counts_from = min(now, now - by - BUDGET)
     found = conn.execute(
-        sa.select(attempts.c.id, attempts.c.intent_at)
-        .where(counts)
+        sa.select(attempts.c.id, attempts.c.intent_at, attempts.c.ended_at)
+        .where(attempts.c.intent_at > counts_from)
         .order_by(attempts.c.intent_at.desc())
         .limit(TRIES_MOST)
     )
-    moved = [{"key": row.id, "at": min(row.intent_at + by, now)} for row in found]
+    moved = [
+        {
+            "key": row.id,
+            "new_intent_at": min(row.intent_at + by, now),
+            "new_ended_at": _ended(row, by, now),
+        }
+        for row in found.all()
+    ]
     if moved:
         statement = sa.update(attempts).where(attempts.c.id == sa.bindparam("key"))
-        conn.execute(statement.values(intent_at=sa.bindparam("at")), moved)
+        times: dict[str, Any] = {
+            "intent_at": sa.bindparam("new_intent_at"),
+            "ended_at": sa.bindparam("new_ended_at"),
+        }
+        conn.execute(statement.values(times), moved)
+    _carry(conn, looks.c.at, lambda at: min(at + by, now), after=counts_from)
     for row in conn.execute(sa.select(latch.c.queue, latch.c.resumed_at)).all():
         if row.resumed_at is not None:
             at = _age(row.resumed_at, by, now)
             conn.execute(sa.update(latch).where(latch.c.queue == row.queue).values(resumed_at=at))
+
+
+def _ended(row: Any, by: timedelta, now: datetime) -> datetime | None:
+    """Move the end of a try with its begin; one before its begin is of the new clock already."""
+    ended: datetime | None = row.ended_at
+    if ended is None or ended < row.intent_at:
+        return ended
+    return min(ended + by, now)
 
 
 def _carry_sight(conn: Connection, by: timedelta, now: datetime) -> None:
@@ -115,14 +136,15 @@ def _carry_waits(conn: Connection, by: timedelta, now: datetime) -> None:
         return _wait(at, by, now)
 
     open_cause = sa.and_(causes.c.closed_at.is_(None), causes.c.reviewed_at.is_(None))
-    _carry(conn, tellings.c.next_at, wait, now=now, where=tellings.c.accepted_at.is_(None))
-    _carry(conn, relay_runs.c.next_at, wait, now=now, where=relay_runs.c.reached_at.is_(None))
-    _carry(conn, channel_state.c.waits_until, wait, now=now)
-    _carry(conn, causes.c.review_at, wait, now=now, where=open_cause)
+    _carry(conn, tellings.c.next_at, wait, after=now, where=tellings.c.accepted_at.is_(None))
+    _carry(conn, relay_runs.c.next_at, wait, after=now, where=relay_runs.c.reached_at.is_(None))
+    _carry(conn, channel_state.c.waits_until, wait, after=now)
+    _carry(conn, retractions.c.next_at, wait, after=now, where=retractions.c.outcome == "open")
+    _carry(conn, causes.c.review_at, wait, after=now, where=open_cause)
     # What a clock ahead has seen in a feed must not make it look alive.
-    _carry(conn, feeds.c.newest_item_at, lambda at: min(at, now), now=now)
+    _carry(conn, feeds.c.newest_item_at, lambda at: min(at, now), after=now)
     uncertain = deliveries.c.state == DeliveryState.UNCERTAIN.value
-    _carry(conn, deliveries.c.changed_at, lambda at: min(at, now), now=now, where=uncertain)
+    _carry(conn, deliveries.c.changed_at, lambda at: min(at, now), after=now, where=uncertain)
     _carry_tries(conn, wait, before=now - by, now=now)
 
 
@@ -148,12 +170,12 @@ def _carry(
     column: sa.Column[Any],
     moved: Callable[[datetime], datetime],
     *,
-    now: datetime,
+    after: datetime,
     where: sa.ColumnElement[bool] = _ALL,
 ) -> None:
-    """Rewrite the times of one column that lie ahead of ``now``."""
+    """Rewrite the times of one column that lie after an instant."""
     keys = list(column.table.primary_key.columns)
-    found = conn.execute(sa.select(*keys, column.label("at")).where(column > now, where))
+    found = conn.execute(sa.select(*keys, column.label("at")).where(column > after, where))
     for row in found.mappings().all():
         this = (key == row[key.name] for key in keys)
         change = {column.name: moved(row["at"])}

@@ -7,20 +7,24 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from killswitch.queue.looking import ABSENT, Look
 from killswitch.queue.states import DeliveryState
 from killswitch.store import (
     attempts,
     channel_state,
     deliveries,
+    looks,
     news,
     notices,
     relay_runs,
+    retractions,
     stepped,
 )
 from killswitch.store import latch as latch_store
 from killswitch.store import tellings as telling_store
 from killswitch.store.notices import add_notice
-from killswitch.store.schema import feeds
+from killswitch.store.schema import UtcDateTime, feeds, metadata
+from killswitch.store.schema import attempts as attempt_rows
 from killswitch.store.schema import latch as latch_table
 from killswitch.store.schema import notices as notice_rows
 from killswitch.store.schema import tellings as telling_rows
@@ -153,6 +157,47 @@ def test_an_uncertain_post_is_uncertain_since_now_at_the_latest(store):
     assert the(store, name).changed_at == now
 
 
+def test_a_wish_to_take_a_post_down_waits_for_what_was_left(store):
+    name = add(store, due_at=NOW)
+    with store.write() as conn:
+        retractions.ask(conn, name, by="u1", reason="wrong link", now=NOW)
+        wish = retractions.open_one(conn, name)
+        retractions.again(conn, wish.id, at=NOW + 2 * MINUTE, tries=1, detail="HTTP 503")
+    now = step(store, -DAY)
+    with store.read() as conn:
+        assert retractions.next_at(conn) == now + 2 * MINUTE
+
+
+@pytest.mark.parametrize("by", [-HOUR, -DAY, -3650 * DAY, HOUR, DAY, 3650 * DAY], ids=str)
+def test_a_post_whose_answer_was_lost_is_looked_for_in_the_same_time(store, by):
+    name = add(store, due_at=NOW)
+    put(store, name, S.CLAIMED, S.SENDING, S.UNCERTAIN)
+    with store.write() as conn:
+        attempt = attempts.open_attempt(
+            conn, delivery=name, incarnation=1, fence=1, request_hash="", deadline_s=0.0,
+            now=NOW - 40 * SECOND,
+        )  # fmt: skip
+        attempts.end(conn, attempt, "unknown", detail="HTTP 504", now=NOW - 30 * SECOND)
+        looks.add(conn, attempt, Look(NOW - 10 * SECOND, ABSENT, "not there"))
+    now = step(store, by)
+    with store.read() as conn:
+        (lost,) = looks.lost(conn)
+    assert lost.began_at == now - 40 * SECOND
+    assert lost.looked.lost_at == now - 30 * SECOND
+    assert [look.at for look in lost.looked.looks] == [now - 10 * SECOND]
+    assert lost.looked.next_at == now + 20 * SECOND
+
+
+def test_an_answer_that_came_just_after_the_step_came_just_after_it(store):
+    sends(store, NOW - SECOND)
+    now = NOW - DAY
+    with store.write() as conn:
+        conn.execute(sa.update(attempt_rows).values(ended_at=now))
+    step(store, -DAY)
+    row = one(store, attempt_rows)
+    assert (row.intent_at, row.ended_at) == (now - SECOND, now)
+
+
 def sends(store, *times):
     """Write tries at these times; return how they stand afterwards."""
     name = add(store, due_at=NOW)
@@ -221,3 +266,48 @@ def test_what_people_asked_for_stays(store, by):
     before = the(store, name)
     step(store, by)
     assert the(store, name) == before
+
+
+# Every instant in the store, by what a step of the clock means for it.
+CARRIED = {
+    "attempts.ended_at", "attempts.intent_at", "causes.review_at", "channel_state.waits_until",
+    "deliveries.changed_at", "deliveries.next_at", "feeds.newest_item_at", "latch.resumed_at",
+    "looks.at", "notices.created_at", "notices.next_at", "relay_runs.next_at",
+    "retractions.next_at", "tellings.next_at",
+}  # fmt: skip
+ASKED_FOR = {
+    "decisions.due_at", "deliveries.confirm_from", "deliveries.due_at", "deliveries.expires_at",
+    "posts.expires_at",
+}  # fmt: skip
+# The watcher and the eyes take no stamp that lies ahead; a stamp that is too old is read anew.
+JUDGED_WHERE_READ = {
+    "feeds.backoff_until", "feeds.first_poll_at", "feeds.graded_at", "feeds.last_good_at",
+    "feeds.last_poll_at", "feeds.next_poll_at", "items.first_seen", "items.published",
+}  # fmt: skip
+# Carried with their story, in the grader's memory.
+STORIES = {
+    "stories.first_item_at", "stories.last_item_at", "stories.tripped_at", "stories.unconfirmed_at",
+}  # fmt: skip
+HISTORY = {
+    "audit.at", "batches.at", "batches.visible_at", "causes.closed_at", "causes.opened_at",
+    "causes.reviewed_at", "decisions.at", "deliveries.confirmed_at", "deliveries.sent_at",
+    "holds.at", "holds.lifted_at", "incidents.accepted_at", "incidents.acked_at",
+    "incidents.detected_at", "incidents.first_headline_at", "incidents.resumed_at",
+    "incidents.sealed_at", "incidents.tripped_at", "latch.paused_at", "latch.sealed_at",
+    "notices.acked_at", "notices.done_at", "notices.first_accepted_at", "posts.created_at",
+    "relay_runs.created_at", "relay_runs.reached_at", "request_keys.at", "retractions.asked_at",
+    "retractions.ended_at", "tellings.accepted_at",
+}  # fmt: skip
+
+
+def test_of_every_instant_in_the_store_it_is_known_what_a_step_means():
+    """Whoever adds a column says here whether something waits or counts from it."""
+    known = [CARRIED, ASKED_FOR, JUDGED_WHERE_READ, STORIES, HISTORY]
+    there = {
+        f"{table.name}.{column.name}"
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, UtcDateTime)
+    }
+    assert set.union(*known) == there
+    assert sum(map(len, known)) == len(there)

@@ -304,11 +304,12 @@ def _query(store: Path, ids: tuple[str, ...], *, options: str) -> list[Doc]:
     import sqlite3  # noqa: PLC0415 - as above
 
     marks = ",".join("?" * len(ids))
+    # What somebody wants taken down before anybody knew whether it is out may still appear.
     sql = (
-        "SELECT d.id, d.channel, p.text, d.state FROM deliveries d JOIN posts p ON p.id = d.post "  # noqa: S608 - only question marks are put in
-        f"WHERE d.state IN ('sending', 'uncertain') OR d.id IN ({marks}) "
-        "ORDER BY d.state = 'sending' DESC, d.due_at "
-        f"LIMIT {ROWS_MOST}"
+        "SELECT d.id, d.channel, p.text, CASE WHEN d.state = 'retracting' AND d.sent_at IS NULL "  # noqa: S608 - only question marks are put in
+        "THEN 'uncertain' ELSE d.state END AS now FROM deliveries d JOIN posts p ON p.id = d.post "
+        f"WHERE d.state IN ('sending', 'uncertain', 'retracting') OR d.id IN ({marks}) "
+        f"ORDER BY now = 'sending' DESC, now = 'uncertain' DESC, d.due_at LIMIT {ROWS_MOST}"
     )
     uri = f"file:{quote(str(store))}?{options}"
     with closing(sqlite3.connect(uri, uri=True, timeout=STORE_S)) as connection:

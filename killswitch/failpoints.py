@@ -36,6 +36,7 @@ POINTS = {
     "gate.after_media": "C3",
     "gate.before_commit": "C3",
     "gate.after_intent": "C4",
+    "gate.after_flag": "C4",
     "gate.before_abort": "C4",
     "gate.before_request": "C4",
     "request.after_headers": "C5",

@@ -292,6 +292,7 @@ class Gate:
         if not self._flags.is_clear():
             self._abort(intent, _S.HELD, "a flag in pause.d")
             return Passage.HELD
+        passing("gate.after_flag")
         if self._is_paused():
             # After the flag, never before: a resume removes one while its cause still stands.
             self._abort(intent, _S.SCHEDULED, "paused")

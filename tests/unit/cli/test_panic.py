@@ -67,7 +67,13 @@ def a_row(store, one, state):
             (one, f"p{one}", at, at[:19], at, at),
         )
     on_the_wire = ("claimed", "sending")
-    way = {"scheduled": (), "sending": on_the_wire, "uncertain": (*on_the_wire, "uncertain")}
+    in_doubt = (*on_the_wire, "uncertain")
+    way = {
+        "scheduled": (),
+        "sending": on_the_wire,
+        "uncertain": in_doubt,
+        "retracting": (*in_doubt, "retracting"),
+    }
     for step in way[state]:
         set_state(store, one, step)
 
@@ -156,8 +162,9 @@ def test_a_request_that_ends_in_the_wait_is_sealed_with_its_outcome(home, store,
     assert [post["id"] for post in doc["uncertain"]] == uncertain
 
 
-def test_what_was_uncertain_before_the_press_is_named_too(home, store):
-    a_row(store, "d1", "uncertain")
+@pytest.mark.parametrize("state", ["uncertain", "retracting"])
+def test_what_was_in_doubt_before_the_press_is_named_too(home, store, state):
+    a_row(store, "d1", state)
     with a_daemon(home):
         doc = pressed(a_panic(home))
     assert (doc["sealed"], [post["id"] for post in doc["uncertain"]]) == (True, ["d1"])

@@ -16,7 +16,7 @@ import structlog
 
 from killswitch.clock import Clock
 from killswitch.daemon.reaper import reap
-from killswitch.desk import clashing, imports
+from killswitch.desk import clashing, holding, imports, letting_go
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
@@ -47,8 +47,8 @@ _MAY_BE_LATE = frozenset({_S.SCHEDULED, _S.AWAITING_APPROVAL})
 # Claims a channel at a time: a claim must outlive the line before it, and a trip takes them back.
 CLAIMS_FAST = 50
 CLAIMS_SLOW = 2
-# The search for clashes gives way to the rest of the sweep after this.
-SEARCH_S = 1.0
+# What may take long (a search for clashes, many decisions) gives way to the rest after this.
+PATIENCE_S = 1.0
 # Sending threads; one channel uses one at a time, so a slow network delays only itself.
 SENDERS = 8
 
@@ -98,7 +98,8 @@ class Sweep:
             # Late is judged on a trusted clock only.
             return None
         more = self._expire(ctx, now)
-        paused = self._hold_for_pause(ctx)
+        paused = holding.hold_for_pause(ctx)
+        more |= self._let_go(ctx)
         more |= self._search_clashes(ctx)
         more |= self._hold_late(ctx, now)
         self._resend_harmless(ctx)
@@ -109,9 +110,17 @@ class Sweep:
         with ctx.store.read() as conn:
             return deliveries.next_after(conn, now=self._clock.now())
 
+    def _let_go(self, ctx: Context) -> bool:
+        """Go on with what a resume had no time for, a second at most; say whether more is left."""
+        ends_s = self._clock.boot_s() + PATIENCE_S
+        while (note := letting_go.step(ctx)) is not None and not note.done:
+            if self._clock.boot_s() > ends_s:
+                return True
+        return False
+
     def _search_clashes(self, ctx: Context) -> bool:
         """Search the queue for clashes, a second at most; say whether more is left."""
-        ends_s = self._clock.boot_s() + SEARCH_S
+        ends_s = self._clock.boot_s() + PATIENCE_S
         while more := clashing.scan(ctx, now=self._clock.now()):
             if self._clock.boot_s() > ends_s:
                 break
@@ -143,34 +152,6 @@ class Sweep:
                     decisions.drop(conn, one.id)
                     _tell(conn, "skipped_expired", one, "its expiry has passed", now)
         return len(found) == BATCH
-
-    def _hold_for_pause(self, ctx: Context) -> bool:
-        """While a cause is open, hold what is due before now + lead; say whether one is open."""
-        while True:
-            now = self._clock.now()
-            with ctx.store.read() as conn:
-                latch = latch_store.read(conn)
-                if not latch.paused:
-                    return False
-                until = now + ctx.queue.lead
-                found = deliveries.in_state(conn, _S.SCHEDULED, before=until, limit=BATCH)
-            if not found:
-                return True
-            with ctx.store.write() as conn:
-                latch = latch_store.lock(conn, share=True)
-                if not latch.paused:
-                    return False
-                for one in deliveries.lock_many(conn, [one.id for one in found]):
-                    if one.state is _S.SCHEDULED:
-                        deliveries.hold(
-                            conn,
-                            one,
-                            HoldKind.PAUSE,
-                            ref=latch.incident or "",
-                            now=now,
-                            why="the queue is paused",
-                        )
-                passing("hold.before_commit")
 
     def _hold_late(self, ctx: Context, now: datetime) -> bool:
         soonest = min((r.late_after for r in ctx.limits.values()), default=timedelta(minutes=15))

@@ -22,13 +22,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, Row
 
 from killswitch.errors import InvariantBroken, OperatorError, StoreBusyError, TransientError
 from killswitch.failpoints import passing
 from killswitch.store.turnstile import Turnstile
 
-__all__ = ["Connection", "Store", "StoreFailedError", "driver_url"]
+__all__ = ["Connection", "Row", "Store", "StoreFailedError", "driver_url"]
 
 # The worker threads wait this long for another writer; none of ours holds the lock over 50 ms.
 WORK_BUSY_MS = 5000

@@ -1,6 +1,9 @@
 """
 Hold what a pause keeps back: everything that is due before now + ``queue.lead``.
 
+What still waits for its second person is held as well: approved a minute after the resume, it would
+else leave inside the lead without anybody having decided on it.
+
 Invariant: each transaction takes at most ``BITE`` deliveries, so that a pause never waits for one.
 """
 
@@ -21,8 +24,8 @@ from killswitch.store.engine import Connection
 from killswitch.trip import LEFT_OVER
 
 _S = DeliveryState
-# Where a delivery may still leave by itself.
-WAITING = (_S.SCHEDULED,)
+# Where a delivery may still leave by itself: at its time, or as soon as somebody approves it.
+WAITING = (_S.SCHEDULED, _S.AWAITING_APPROVAL)
 
 
 def hold_for_pause(ctx: Context) -> bool:

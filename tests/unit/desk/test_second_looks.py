@@ -193,3 +193,47 @@ def test_a_held_post_may_be_approved_and_stays_held(strict: House) -> None:
     assert (strict.state(delivery), strict.holds(delivery)) == ("held", ["human"])
     strict.do("release", delivery)
     assert strict.state(delivery) == "scheduled"
+
+
+def test_what_came_due_in_a_pause_unapproved_is_held_by_it_and_no_approval_lets_it_out(
+    strict: House,
+) -> None:
+    due, soon, later = (strict.add(at=at) for at in ("+5m", "+25m", "+2h"))
+    strict.pause()
+    strict.turn()
+    assert [strict.state(one) for one in (due, soon, later)] == [
+        "held",
+        "held",
+        "awaiting_approval",
+    ]
+    strict.move(minutes=10)
+    assert refused(strict.resume, kind=RefusedError).code == "undecided"
+    strict.resume(keep_held=True)
+    strict.do("approve", due, soon, caller=KARIM)
+    strict.live(hours=1)
+    assert strict.published() == []
+
+
+def test_an_approval_right_after_the_resume_lets_nothing_out_inside_the_lead(strict: House) -> None:
+    """The press comes before the sweep has turned."""
+    soon = strict.add(at="+20m")
+    strict.pause()
+    strict.resume()
+    assert (strict.state(soon), strict.holds(soon)) == ("held", ["lead"])
+    strict.do("approve", soon, caller=KARIM)
+    strict.live(hours=1)
+    assert strict.published() == []
+
+
+def test_an_unapproved_post_that_was_released_in_a_pause_still_waits_for_its_approver(
+    strict: House,
+) -> None:
+    soon = strict.add(at="+20m")
+    strict.pause()
+    strict.turn()
+    strict.do("release", soon)
+    strict.resume()
+    assert strict.state(soon) == "awaiting_approval"
+    strict.do("approve", soon, caller=KARIM)
+    strict.live(minutes=21)
+    assert strict.published() == [soon]

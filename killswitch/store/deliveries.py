@@ -295,6 +295,45 @@ def due_on(conn: Connection, channel: str, *, now: datetime, limit: int) -> list
     return [delivery(row) for row in conn.execute(ordered.limit(limit))]
 
 
+def overdue(
+    conn: Connection, before: Mapping[str, datetime], *, otherwise: datetime, limit: int
+) -> list[str]:
+    """
+    Return what waits although it was due before an instant of its channel, longest due first.
+
+    Args:
+        conn: A transaction.
+        before: The instant of each channel.
+        otherwise: The instant of any other channel.
+        limit: Most to return; none of them hides another, for each of them is overdue.
+    """
+    late = [
+        sa.and_(deliveries.c.channel == name, deliveries.c.due_at < at)
+        for name, at in before.items()
+    ]
+    other = sa.and_(deliveries.c.channel.not_in(before), deliveries.c.due_at < otherwise)
+    statement = sa.select(deliveries.c.id).where(
+        deliveries.c.state.in_([_S.SCHEDULED.value, _S.AWAITING_APPROVAL.value]),
+        # Said once more for the index.
+        deliveries.c.due_at < max([otherwise, *before.values()]),
+        sa.or_(other, *late),
+        VISIBLE,
+    )
+    return list(conn.execute(statement.order_by(deliveries.c.due_at).limit(limit)).scalars())
+
+
+def due_unconfirmed(conn: Connection, *, now: datetime, limit: int) -> list[str]:
+    """Return what came due without the second look that the horizon asks for."""
+    statement = sa.select(deliveries.c.id).where(
+        deliveries.c.state == _S.SCHEDULED.value,
+        deliveries.c.due_at <= now,
+        deliveries.c.confirm_from.isnot(None),
+        deliveries.c.confirmed_at.is_(None),
+        VISIBLE,
+    )
+    return list(conn.execute(statement.limit(limit)).scalars())
+
+
 def next_after(conn: Connection, *, now: datetime) -> datetime | None:
     """Return when the next scheduled delivery comes due after an instant."""
     return conn.execute(

@@ -286,7 +286,7 @@ class Sweep:
             ctx.hooks.wake()
 
     def _give_back(self, ctx: Context, line: Iterable[Delivery]) -> None:
-        """Give claims back of which nothing was sent; what has an intent is not claimed any more."""
+        """Give claims back of which nothing was sent: what has an intent is no claim any more."""
         now, fences = self._clock.now(), {one.id: one.fence for one in line}
         try:
             with ctx.store.write() as conn:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from killswitch.errors import RefusedError
+from killswitch.wire import Caller
 from tests.unit.desk.house import KARIM, LEA, NOW, ROOT, WEEK, House, refused
 
 # ---- gaps, caps, horizon --------------------------------------------------------------------
@@ -237,3 +239,30 @@ def test_an_unapproved_post_that_was_released_in_a_pause_still_waits_for_its_app
     strict.do("approve", soon, caller=KARIM)
     strict.live(minutes=21)
     assert strict.published() == [soon]
+
+
+@pytest.mark.parametrize(
+    "approver",
+    [
+        replace(KARIM, login="lea-admin"),
+        replace(ROOT, said_name="lea-admin"),
+        replace(ROOT, said_name="Léa Martin"),
+    ],
+    ids=["her other login", "root for that", "root for her name"],
+)
+@pytest.mark.parametrize("edited", [False, True], ids=["wrote", "edited"])
+def test_the_two_logins_of_one_person_are_no_two_persons(
+    strict: House, approver: Caller, *, edited: bool
+) -> None:
+    persons = dict.fromkeys(("Léa Martin", "lea", "lea-admin"), frozenset({"Léa Martin"}))
+    persons["karim"] = frozenset({"Karim"})
+    strict.context = replace(strict.context, persons=persons)
+    delivery = strict.add(caller=KARIM if edited else LEA)
+    if edited:
+        strict.do("edit", delivery, text="better", caller=LEA)
+    error = refused(strict.do, "approve", delivery, caller=approver, kind=RefusedError)
+    assert error.code == "own_post"
+    assert "lea" in error.message
+    if not edited:
+        strict.do("approve", delivery, caller=KARIM)
+        assert strict.state(delivery) == "scheduled"

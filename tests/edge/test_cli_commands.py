@@ -821,3 +821,34 @@ def test_a_person_is_erased_and_the_metrics_are_text(desk, home):
         client.post(f"/people/{part('CORP+Léa ?')}/erase")
         assert client.text("/metrics").startswith("killswitch_paused")
     assert desk.asked("erase") == [{"login": "CORP+Léa ?"}]
+
+
+def test_a_name_is_erased_by_command_and_its_blanks_are_no_matter(ks, desk):
+    code, out, _ = ks("people", "erase", "Anna Lou", "--yes", "--as", "karim")
+    assert code == 0
+    assert desk.asked("erase") == [{"login": "Anna Lou"}]
+    assert "Anna Lou" in out
+
+
+def test_an_erasure_is_one_json_document(ks, desk):
+    code, out, _ = ks("people", "erase", "lea", "--yes", "--json")
+    assert (code, json.loads(out)) == (0, {"erased": "lea"})
+
+
+def test_an_erasure_can_not_be_taken_back_so_it_asks(ks, desk, monkeypatch):
+    code, _, err = ks("people", "erase", "lea")
+    assert code == 2
+    assert "--yes" in err
+    monkeypatch.setattr("killswitch.cli.people.on_terminal", lambda: True)
+    for said, erased in (("no", 0), ("lea", 1)):
+        monkeypatch.setattr("killswitch.cli.people.ask", lambda question, said=said: said)
+        code, _, _ = ks("people", "erase", "lea")
+        assert code == (0 if erased else 1)
+        assert len(desk.asked("erase")) == erased
+
+
+def test_who_is_not_known_can_not_be_erased(ks, desk):
+    desk.refusal = RefusedError("not_found", "nobody called 'x' is known", "")
+    code, _, err = ks("people", "erase", "x", "--yes")
+    assert code == 5
+    assert "nobody" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -715,6 +716,20 @@ def test_a_good_configuration_is_listed(config, capsys):
     doc = json.loads(capsys.readouterr().out)
     assert doc["ok"] is True
     assert {"path", "value", "source"} == doc["settings"][0].keys()
+
+
+@pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"]], ids=str)
+def test_a_server_without_its_driver_is_exit_78_with_the_mend(
+    home, config, capsys, monkeypatch, words
+):
+    with Path(config).open("a") as file:
+        file.write('[store]\nurl = "postgresql://killswitch@db.example.org/killswitch"\n')
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert main(["--config", config, *words]) == 78
+    told = capsys.readouterr()
+    assert "requirements-postgres.lock" in told.err
+    assert "Traceback" not in told.out + told.err
+    assert not (home / "state").exists()
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # make demo, make test: each needs only python3 (3.11 or newer), its venv module and make.
-# Everything they install is pinned with hashes in the two lock files and comes as a wheel.
+# Everything they install is pinned with hashes in the lock files and comes as a wheel.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -90,13 +90,18 @@ coverage: $(VENV)/.dev
 
 # Needs uv, which is not in the lock files: the locks are made by a person, not by CI.
 UV   ?= uv
-LOCK := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
+# What the extra adds to requirements.lock: a lock of its own, installed beside that one.
+EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["postgres"])
 
 lock:
-	$(LOCK) --upgrade --group build --output-file requirements.lock
-	$(LOCK) --upgrade --group build --group dev --extra postgres \
-	  --constraints requirements.lock --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --upgrade --group build --output-file requirements.lock
+	$(PYTHON) -c '$(EXTRA)' | $(LOCK) - --upgrade \
+	  --constraints requirements.lock --output-file requirements-postgres.lock
+	$(LOCK) pyproject.toml --upgrade --group build --group dev --extra postgres \
+	  --constraints requirements.lock --constraints requirements-postgres.lock \
+	  --output-file requirements-dev.lock
 
 # The texts that people read: .mo from .po, after new messages were written.
 catalogues: $(VENV)/.dev

@@ -73,7 +73,8 @@ POINTS = {
     "resume.after_commit": "C11",
     "dismiss.before_commit": "C11",
     "dismiss.after_commit": "C11",
-    "release.after_one": "C12",
+    "release.before_commit": "C12",
+    "release.after_commit": "C12",
     "act.after_one": "C12",
     "act.after_commit": "C12",
     # The store itself.

@@ -100,23 +100,44 @@ def record_stray(
     Write down an answer that came after somebody had decided without it.
 
     The try gets its true ending; the delivery stays as it was decided. But where the post went out
-    after all and the delivery would go out again, it is held and a human is told: one post, not
-    two.
+    after all, that is recorded and told, and a delivery that would go out again is held: one post,
+    not two.
     """
     attempts.end(conn, attempt, _SAID[outcome.ending], detail=outcome.detail, now=now)
-    if outcome.ending is Ending.SENT and one.state in _KNOWN_OUT:
-        _learn(conn, one, outcome, now)
-    if outcome.ending is Ending.SENT and one.state in _AGAIN:
-        why = "a late answer says that it went out after all"
-        if one.state is _S.CLAIMED:
-            values = deliveries.unclaimed(one)
-            deliveries.move(conn, one, _S.SCHEDULED, why=why, now=now, values=values)
-            one = replace(one, state=_S.SCHEDULED)
-        deliveries.hold(conn, one, HoldKind.HUMAN, ref="went_out", why=why, now=now)
-        deliveries.set_values(conn, one.id, now=now, problem=why)
-        decisions.drop(conn, one.id)
-        _tell(conn, "uncertain", one, why, loud=True, now=now)
+    if outcome.ending is Ending.SENT:
+        _went_out(conn, one, outcome, now)
     return Passage.UNCERTAIN
+
+
+def _went_out(conn: Connection, one: Delivery, outcome: Outcome, now: datetime) -> None:
+    why = "a late answer says that it went out after all"
+    said = {"remote_id": outcome.remote_id, "remote_url": outcome.remote_url}
+    if one.state in _AGAIN:
+        _stop_second_copy(conn, one, why, now)
+    # The history keeps the name at the network also where another copy has its own.
+    record(conn, Entry("delivery.went_out", one.id, data=said), now=now)
+    if one.state in _KNOWN_OUT:
+        _learn(conn, one, outcome, now)
+        if not _is_out_twice(conn, one):
+            return
+    elif one.state is not _S.SENDING and one.remote_id is None:
+        deliveries.set_values(conn, one.id, now=now, sent_at=now, problem=why, **said)
+    # A word of its own, also where people are still called about the doubt.
+    _tell(conn, "uncertain", one, why, loud=True, now=now, ref=f"{one.id}:out", out=True)
+
+
+def _is_out_twice(conn: Connection, one: Delivery) -> bool:
+    tries = attempts.of_delivery(conn, one.id)
+    return len([row for row in tries if row.outcome == _SAID[Ending.SENT]]) > 1
+
+
+def _stop_second_copy(conn: Connection, one: Delivery, why: str, now: datetime) -> None:
+    if one.state is _S.CLAIMED:
+        values = deliveries.unclaimed(one)
+        deliveries.move(conn, one, _S.SCHEDULED, why=why, now=now, values=values)
+        one = replace(one, state=_S.SCHEDULED)
+    deliveries.hold(conn, one, HoldKind.HUMAN, ref="went_out", why=why, now=now)
+    decisions.drop(conn, one.id)
 
 
 def _learn(conn: Connection, one: Delivery, outcome: Outcome, now: datetime) -> None:
@@ -268,19 +289,22 @@ def _tell(
     loud: bool,
     now: datetime,
     ref: str | None = None,
+    out: bool = False,
 ) -> None:
+    facts = {
+        "delivery": one.id,
+        "channel": one.channel,
+        "text": one.content.text,
+        "why": why,
+        "author": one.author,
+    }
     notices.add_notice(
         conn,
         kind=kind,
         ref=ref or one.id,
-        escalates=False,
+        # What may have gone out calls until somebody answers; the rest is told once.
+        escalates=kind == "uncertain",
         loud=loud,
         now=now,
-        facts={
-            "delivery": one.id,
-            "channel": one.channel,
-            "text": one.content.text,
-            "why": why,
-            "author": one.author,
-        },
+        facts={**facts, "out": True} if out else facts,
     )

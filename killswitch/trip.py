@@ -11,7 +11,7 @@ Invariant: a trip is never refused. The same (kind, ref) while one is open only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,14 +19,19 @@ from typing import Any
 from killswitch.failpoints import passing
 from killswitch.latch import FROM_NEWS, Cause, CauseKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, facts, incidents, notices
+from killswitch.store import bulk, deliveries, facts, incidents, notices
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import MACHINE, Verdict
+from killswitch.store.bulk import Move
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
 
 CLASH_SCAN = "clash_scan:"
+# What a resume or a dismissal still has to let go (desk.letting_go keeps its note here).
+LETTING_GO = "letting_go"
+# Decisions below this version are of an earlier pause: a trip came before they were carried out.
+LEFT_OVER = "left_over"
 # Causes that a person opens by hand; they know already, so nobody is woken.
 _BY_HAND = frozenset({CauseKind.MANUAL, CauseKind.FLAG})
 
@@ -69,6 +74,8 @@ def trip(conn: Connection, new: NewCause, *, now: datetime, story: Story | None 
         story: The story behind it, for the incident and the search for clashes.
     """
     locked = latch_store.lock(conn)
+    # Latch, deliveries, audit head: the one order, so that on PostgreSQL none wait in a ring.
+    claimed = _lock_claimed(conn)
     incident = locked.incident or _begin_incident(conn, new, story, now)
     cause, is_new = latch_store.open_cause(conn, locked, new, incident=incident, now=now)
     on_wire = tuple(deliveries.in_state(conn, DeliveryState.SENDING))
@@ -76,7 +83,8 @@ def trip(conn: Connection, new: NewCause, *, now: datetime, story: Story | None 
         return Tripped(cause, new=False, version=locked.version, on_wire=on_wire)
     if story is not None:
         _note_story(conn, incident, story, now)
-    _take_back_claimed(conn, new, now)
+    _stop_letting_go(conn, cause)
+    _take_back(conn, claimed, new, now)
     notices.add_notice(
         conn,
         kind=_notice_kind(new),
@@ -120,16 +128,27 @@ def _note_story(conn: Connection, incident: str, story: Story, now: datetime) ->
     facts.put(conn, CLASH_SCAN + story.id, "")
 
 
-def _take_back_claimed(conn: Connection, new: NewCause, now: datetime) -> None:
-    for one in deliveries.in_state(conn, DeliveryState.CLAIMED):
-        deliveries.move(
-            conn,
-            one,
-            DeliveryState.SCHEDULED,
-            why=f"paused: {new.kind.value}",
-            now=now,
-            values=deliveries.unclaimed(one),
-        )
+def _stop_letting_go(conn: Connection, cause: Cause) -> None:
+    """Keep what an earlier resume has not let go yet held, for the next resume to decide."""
+    if facts.get(conn, LETTING_GO) is not None:
+        facts.drop(conn, LETTING_GO)
+        facts.put(conn, LEFT_OVER, str(cause.version))
+
+
+def _lock_claimed(conn: Connection) -> list[Delivery]:
+    claimed = deliveries.in_state(conn, DeliveryState.CLAIMED)
+    if not claimed:
+        return []
+    locked = deliveries.lock_many(conn, [one.id for one in claimed])
+    return [one for one in locked if one.state is DeliveryState.CLAIMED]
+
+
+def _take_back(conn: Connection, claimed: Sequence[Delivery], new: NewCause, now: datetime) -> None:
+    why = f"paused: {new.kind.value}"
+    back = [
+        Move(one, DeliveryState.SCHEDULED, why, values=deliveries.unclaimed(one)) for one in claimed
+    ]
+    bulk.move(conn, back, now=now)
 
 
 def _notice_kind(new: NewCause) -> str:

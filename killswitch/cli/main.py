@@ -44,6 +44,7 @@ COMMANDS = (
     "drill",
     "card",
     "audit",
+    "people",
     "backup",
     "restore",
     "config",

@@ -16,6 +16,7 @@ from killswitch.errors import ConfigError
 from killswitch.news.grade import Detector
 from killswitch.notify.schemes import check_address
 from killswitch.settings import Settings, find_config, load
+from killswitch.store.engine import missing_driver
 from killswitch.watch.lexicons import shipped_languages
 
 
@@ -37,6 +38,7 @@ def configured(args: argparse.Namespace) -> tuple[Path | None, Settings]:
             "no feeds are configured: the news can't be seen, so nothing would ever leave",
             "write a configuration with killswitch init, or name one with --config",
         )
+    _refuse_missing_driver(settings)
     _refuse_bad_addresses(settings)
     unknown = sorted(set(settings.detect.languages) - set(shipped_languages()))
     if unknown:
@@ -48,6 +50,19 @@ def configured(args: argparse.Namespace) -> tuple[Path | None, Settings]:
         )
     Detector((), detect_policy(settings))  # refuses an expression that is not safe to run
     return path, settings
+
+
+def _refuse_missing_driver(settings: Settings) -> None:
+    """Refuse a server's store where its driver, which not everybody needs, is not installed."""
+    problem = missing_driver(settings.store.url.get_secret_value())
+    if problem:
+        raise ConfigError(
+            "no_driver",
+            f"store.url names a PostgreSQL server, but its driver can't be loaded ({problem}); "
+            "nothing was started",
+            "install it beside killswitch: pip install --require-hashes --only-binary :all: "
+            "-r requirements-postgres.lock; or leave store.url out for a SQLite file",
+        )
 
 
 def _refuse_bad_addresses(settings: Settings) -> None:

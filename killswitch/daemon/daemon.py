@@ -236,6 +236,7 @@ class Daemon:
             on_call=tuple(
                 one.name for one in settings.people if {"resumer", "admin"} & set(one.roles)
             ),
+            persons=policies.persons_of(settings),
             pending=self._pending,
         )
         gate = Gate(

@@ -76,6 +76,21 @@ def detect_policy(settings: Settings) -> DetectPolicy:
     )
 
 
+def persons_of(settings: Settings) -> dict[str, frozenset[str]]:
+    """
+    Return, by login or name, the persons that it stands for.
+
+    A table of ``[[people]]`` without groups is one person with all logins of theirs; one with
+    groups is a team.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for person in settings.people:
+        if not person.groups:
+            for name in (person.name, *person.users):
+                found[name] = found.get(name, frozenset()) | {person.name}
+    return found
+
+
 def queue_policy(settings: Settings) -> QueuePolicy:
     """Return what the desk must know of the queue."""
     queue = settings.queue

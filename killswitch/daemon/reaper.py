@@ -8,6 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,10 @@ from killswitch.gate import MARGIN_S
 from killswitch.latch import CauseKind
 from killswitch.outcome import make_uncertain
 from killswitch.queue.states import DeliveryState
-from killswitch.store import attempts, deliveries
+from killswitch.store import attempts, bulk, deliveries
 from killswitch.store import latch as latch_store
+from killswitch.store.bulk import Move
+from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection, Store
 from killswitch.store.latch import NewCause
 from killswitch.trip import trip
@@ -71,25 +74,24 @@ def reap(store: Store, *, clock: Clock) -> int:
         latch_store.lock(conn)
         for attempt in late:
             _expire(conn, attempt, "no answer within the time limit", now)
-        for one in deliveries.lock_many(conn, [one.id for one in stuck]):
-            if one.state is _S.CLAIMED and (one.lease_until_s or 0.0) < boot_s:
-                deliveries.move(
-                    conn,
-                    one,
-                    _S.SCHEDULED,
-                    why="the claim ran out",
-                    now=now,
-                    values=deliveries.unclaimed(one),
-                )
+        over = [
+            one
+            for one in deliveries.lock_many(conn, [one.id for one in stuck])
+            if one.state is _S.CLAIMED and (one.lease_until_s or 0.0) < boot_s
+        ]
+        _take_back(conn, over, "the claim ran out", now)
         passing("reap.before_commit")
     passing("reap.after_commit")
     return len(late)
 
 
 def _unclaim_all(conn: Connection, why: str, now: datetime) -> None:
-    for one in deliveries.in_state(conn, _S.CLAIMED):
-        values = deliveries.unclaimed(one)
-        deliveries.move(conn, one, _S.SCHEDULED, why=why, now=now, values=values)
+    _take_back(conn, deliveries.in_state(conn, _S.CLAIMED), why, now)
+
+
+def _take_back(conn: Connection, claimed: Sequence[Delivery], why: str, now: datetime) -> None:
+    moves = [Move(one, _S.SCHEDULED, why, values=deliveries.unclaimed(one)) for one in claimed]
+    bulk.move(conn, moves, now=now)
 
 
 def _expire(conn: Connection, attempt: Any, why: str, now: datetime) -> None:

@@ -7,7 +7,8 @@ something to do, short transactions of at most ``BATCH`` rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,17 +17,18 @@ import structlog
 
 from killswitch.clock import Clock
 from killswitch.daemon.reaper import reap
-from killswitch.desk import clashing, imports
+from killswitch.desk import clashing, holding, imports, letting_go
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
-from killswitch.gate import LEASE_S, Gate
+from killswitch.gate import LEASE_S, NOT_NOW_WAIT, Gate
 from killswitch.latch import CauseKind
 from killswitch.queue import rules
 from killswitch.queue.looking import SETTLE
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import (
     attempts,
+    bulk,
     channel_state,
     decisions,
     deliveries,
@@ -36,6 +38,7 @@ from killswitch.store import (
     retractions,
 )
 from killswitch.store import latch as latch_store
+from killswitch.store.bulk import Move
 from killswitch.store.deliveries import BATCH, Delivery
 from killswitch.store.engine import Connection
 
@@ -47,8 +50,8 @@ _MAY_BE_LATE = frozenset({_S.SCHEDULED, _S.AWAITING_APPROVAL})
 # Claims a channel at a time: a claim must outlive the line before it, and a trip takes them back.
 CLAIMS_FAST = 50
 CLAIMS_SLOW = 2
-# The search for clashes gives way to the rest of the sweep after this.
-SEARCH_S = 1.0
+# What may take long (a search for clashes, many decisions) gives way to the rest after this.
+PATIENCE_S = 1.0
 # Sending threads; one channel uses one at a time, so a slow network delays only itself.
 SENDERS = 8
 
@@ -98,7 +101,8 @@ class Sweep:
             # Late is judged on a trusted clock only.
             return None
         more = self._expire(ctx, now)
-        paused = self._hold_for_pause(ctx)
+        paused = holding.hold_for_pause(ctx)
+        more |= self._let_go(ctx)
         more |= self._search_clashes(ctx)
         more |= self._hold_late(ctx, now)
         self._resend_harmless(ctx)
@@ -109,9 +113,17 @@ class Sweep:
         with ctx.store.read() as conn:
             return deliveries.next_after(conn, now=self._clock.now())
 
+    def _let_go(self, ctx: Context) -> bool:
+        """Go on with what a resume had no time for, a second at most; say whether more is left."""
+        ends_s = self._clock.boot_s() + PATIENCE_S
+        while (note := letting_go.step(ctx)) is not None and not note.done:
+            if self._clock.boot_s() > ends_s:
+                return True
+        return False
+
     def _search_clashes(self, ctx: Context) -> bool:
         """Search the queue for clashes, a second at most; say whether more is left."""
-        ends_s = self._clock.boot_s() + SEARCH_S
+        ends_s = self._clock.boot_s() + PATIENCE_S
         while more := clashing.scan(ctx, now=self._clock.now()):
             if self._clock.boot_s() > ends_s:
                 break
@@ -137,6 +149,7 @@ class Sweep:
         if not found:
             return False
         with ctx.store.write() as conn:
+            latch_store.lock(conn, share=True)
             for one in deliveries.lock_many(conn, [one.id for one in found]):
                 if deliveries.move(conn, one, _S.SKIPPED, why="expired", now=now):
                     deliveries.lift_holds(conn, one.id, now=now)
@@ -144,52 +157,27 @@ class Sweep:
                     _tell(conn, "skipped_expired", one, "its expiry has passed", now)
         return len(found) == BATCH
 
-    def _hold_for_pause(self, ctx: Context) -> bool:
-        """While a cause is open, hold what is due before now + lead; say whether one is open."""
-        while True:
-            now = self._clock.now()
-            with ctx.store.read() as conn:
-                latch = latch_store.read(conn)
-                if not latch.paused:
-                    return False
-                until = now + ctx.queue.lead
-                found = deliveries.in_state(conn, _S.SCHEDULED, before=until, limit=BATCH)
-            if not found:
-                return True
-            with ctx.store.write() as conn:
-                latch = latch_store.lock(conn, share=True)
-                if not latch.paused:
-                    return False
-                for one in deliveries.lock_many(conn, [one.id for one in found]):
-                    if one.state is _S.SCHEDULED:
-                        deliveries.hold(
-                            conn,
-                            one,
-                            HoldKind.PAUSE,
-                            ref=latch.incident or "",
-                            now=now,
-                            why="the queue is paused",
-                        )
-                passing("hold.before_commit")
-
     def _hold_late(self, ctx: Context, now: datetime) -> bool:
-        soonest = min((r.late_after for r in ctx.limits.values()), default=timedelta(minutes=15))
+        """
+        Hold what came too late, or due without its second look.
+
+        Returns:
+            Whether more may be left.
+        """
+        before = {name: now - limits.late_after for name, limits in ctx.limits.items()}
         with ctx.store.read() as conn:
-            overdue = deliveries.in_state(
-                conn, _S.SCHEDULED, _S.AWAITING_APPROVAL, before=now - soonest, limit=BATCH
-            )
-            due = deliveries.in_state(conn, _S.SCHEDULED, before=now, limit=BATCH)
-        found = {one.id for one in overdue if self._is_late(ctx, one, now)}
-        found |= {one.id for one in due if _is_unconfirmed(one, now)}
-        if not found:
+            late = deliveries.overdue(conn, before, otherwise=now, limit=BATCH)
+            unseen = deliveries.due_unconfirmed(conn, now=now, limit=BATCH)
+        if not late and not unseen:
             return False
         with ctx.store.write() as conn:
+            latch_store.lock(conn, share=True)
             # Looked at again under the lock: a human may have moved or confirmed one just now.
-            for one in deliveries.lock_many(conn, found):
-                late = self._is_late(ctx, one, now)
-                if one.state in _MAY_BE_LATE and (late or _is_unconfirmed(one, now)):
-                    _hold_one(conn, one, late=late, now=now)
-        return len(overdue) == BATCH
+            for one in deliveries.lock_many(conn, {*late, *unseen}):
+                is_late = self._is_late(ctx, one, now)
+                if one.state in _MAY_BE_LATE and (is_late or _is_unconfirmed(one, now)):
+                    _hold_one(conn, one, late=is_late, now=now)
+        return BATCH in {len(late), len(unseen)}
 
     def _is_late(self, ctx: Context, one: Delivery, now: datetime) -> bool:
         limits = ctx.limits.get(one.channel)
@@ -260,9 +248,8 @@ class Sweep:
     ) -> list[Delivery]:
         """Claim the head of a channel's line; all that the gate checks is checked here too."""
         limits = ctx.limits[channel]
-        free = not limits.min_gap and not limits.max_per_hour
-        line = line[: CLAIMS_FAST if free else CLAIMS_SLOW]
-        claimed = []
+        is_fast = not limits.min_gap and not limits.max_per_hour
+        line = line[: CLAIMS_FAST if is_fast else CLAIMS_SLOW]
         with ctx.store.write() as conn:
             if latch_store.lock(conn, share=True).paused or ctx.inhibits.any():
                 return []
@@ -270,32 +257,54 @@ class Sweep:
             ready = rules.ready_at(limits, attempts.sends_since(conn, channel, since=since))
             if ready is not None and ready > now:
                 return []
-            lease = self._clock.boot_s() + LEASE_S
-            for one in deliveries.lock_many(conn, [one.id for one in line]):
-                values = {
-                    "fence": one.fence + 1,
-                    "owner": self._incarnation,
-                    "lease_until_s": lease,
-                }
-                if one.state is _S.SCHEDULED and deliveries.move(
-                    conn, one, _S.CLAIMED, why="due", now=now, values=values
-                ):
-                    claimed.append(replace(one, fence=one.fence + 1))
+            ours = {"owner": self._incarnation, "lease_until_s": self._clock.boot_s() + LEASE_S}
+            locked = deliveries.lock_many(conn, [one.id for one in line])
+            free = [one for one in locked if one.state is _S.SCHEDULED]
+            moves = [
+                Move(one, _S.CLAIMED, "due", values={"fence": one.fence + 1, **ours})
+                for one in free
+            ]
+            bulk.move(conn, moves, now=now)
         passing("claim.after_commit")
+        claimed = [replace(one, fence=one.fence + 1) for one in free]
         return sorted(claimed, key=lambda one: (one.due_at, one.id))
 
     def _send_line(self, ctx: Context, line: list[Delivery]) -> None:
+        left = deque(line)
         try:
-            for one in line:
-                passage = self._gate().send(one.id, fence=one.fence)
+            while left:
+                passage = self._gate().send(left[0].id, fence=left[0].fence)
+                one = left.popleft()
                 _log.info("delivery.passed", delivery=one.id, channel=one.channel, came_to=passage)
         except TransientError as error:
             _log.warning("delivery.store_failed", problem=error.message)
+            self._give_back(ctx, left)
         except BaseException as error:
             self._on_fault(error)
             raise
         finally:
             ctx.hooks.wake()
+
+    def _give_back(self, ctx: Context, line: Iterable[Delivery]) -> None:
+        """Give claims back of which nothing was sent: what has an intent is no claim any more."""
+        now, fences = self._clock.now(), {one.id: one.fence for one in line}
+        try:
+            with ctx.store.write() as conn:
+                latch_store.lock(conn, share=True)
+                moves = [
+                    Move(
+                        one,
+                        _S.SCHEDULED,
+                        "the store failed before it was sent",
+                        values=deliveries.unclaimed(one) | {"next_at": now + NOT_NOW_WAIT},
+                    )
+                    for one in deliveries.lock_many(conn, fences)
+                    if (one.state, one.fence) == (_S.CLAIMED, fences[one.id])
+                ]
+                bulk.move(conn, moves, now=now)
+        except TransientError as error:
+            # Still gone: the reaper takes them back when the claims run out.
+            _log.warning("delivery.not_given_back", problem=error.message)
 
 
 def _is_unconfirmed(one: Delivery, now: datetime) -> bool:

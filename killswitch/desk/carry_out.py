@@ -1,5 +1,5 @@
 """
-Carry out what people decided on held deliveries, spaced so that nothing leaves in a burst.
+Carry out what people decided on a held delivery: it goes back, is skipped, says something new.
 
 A release of a future post keeps its time. One of a past post takes its channel's next slot: the
 first a ``release_gap`` after the resume, then one each ``release_gap``; outside a pause the next
@@ -8,151 +8,42 @@ slot that the channel's own gap allows.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from killswitch.desk.adding import confirm_from
-from killswitch.desk.clashing import hold_clashes
 from killswitch.desk.context import Context
-from killswitch.failpoints import passing
 from killswitch.queue import rules
-from killswitch.queue.states import PENDING, Decision, DeliveryState, HoldKind
+from killswitch.queue.states import PENDING, DeliveryState
 from killswitch.queue.when import When, wall_of
-from killswitch.store import attempts, decisions, deliveries, posts
+from killswitch.store import attempts, bulk, deliveries, posts
 from killswitch.store.audit import Entry, record
+from killswitch.store.bulk import Move
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 
 EDITED = "delivery.edited"
 _S = DeliveryState
-# Decisions that let a post out, at its own time or at another.
-_OUT = frozenset({Decision.RELEASE.value, Decision.MOVE.value, Decision.EDIT.value})
-# How far ahead slots are looked for; a queue that is full for longer is told so by its gaps.
-_SLOT_SEARCH = timedelta(days=60)
 
 
-@dataclass(slots=True)
-class _Going:
-    """
-    What a resume or a dismissal lets out.
-
-    Attributes:
-        waiting: Posts whose time has passed, by channel: they get slots.
-        by: Who let them out.
-        edited: Posts with new words, with the events that their editors were shown.
-        free: Deliveries that may leave by themselves.
-    """
-
-    waiting: dict[str, list[Delivery]] = field(default_factory=lambda: defaultdict(list))
-    by: dict[str, str] = field(default_factory=dict)
-    edited: list[tuple[Delivery, list[str]]] = field(default_factory=list)
-    free: set[str] = field(default_factory=set)
-
-    def wait(self, one: Delivery, by: str) -> None:
-        """Let one more wait for a slot."""
-        self.waiting[one.channel].append(one)
-        self.by[one.id] = by
-
-
-def hold_lead(ctx: Context, conn: Connection, *, now: datetime) -> int:
-    """
-    Hold what is due inside the lead, so that nobody is surprised just after the press.
-
-    The decisions are carried out after this, so what they let out passes the lead.
-    """
-    held = 0
-    until = now + ctx.queue.lead
-    for one in deliveries.in_state(conn, _S.SCHEDULED, before=until):
-        held += deliveries.hold(conn, one, HoldKind.LEAD, why="inside the lead", now=now)
-    return held
-
-
-def carry_out_all(ctx: Context, conn: Connection, *, now: datetime) -> int:
-    """Carry out every written decision on a held delivery; return how many may leave now."""
-    going = _Going()
-    _carry_out(ctx, conn, going, now=now)
-    return _end(ctx, conn, going, now=now)
-
-
-def let_go_on(
-    ctx: Context, conn: Connection, incident: str | None, *, by: str, now: datetime
-) -> int:
-    """After a false alarm: what only the pause held and is not late goes on, spaced."""
-    only_pause = deliveries.held_only_by(conn, HoldKind.PAUSE, ref=incident)
-    decided = decisions.of(conn, [one.id for one in only_pause])
-    going = _Going()
-    for one in only_pause:
-        limits = ctx.limits.get(one.channel)
-        if one.id in decided or limits is None:
-            continue
-        if one.due_at > now:
-            # Nobody looked at this one: what the horizon asks of it stays as it was.
-            _put_back(conn, going, one, {}, by=by, now=now)
-        elif not rules.is_late(one.due_at, late_after=limits.late_after, now=now):
-            going.wait(one, by)
-    _carry_out(ctx, conn, going, now=now)
-    return _end(ctx, conn, going, now=now)
-
-
-def _carry_out(ctx: Context, conn: Connection, going: _Going, *, now: datetime) -> None:
-    """
-    Carry out what needs no slot, and let the rest wait for one.
-
-    A decision whose own time has passed by now is none: its delivery stays held.
-    """
-    rows = decisions.all_of_held(conn)
-    found = {one.id: one for one in deliveries.lock_many(conn, [row.delivery for row in rows])}
-    for row in rows:
-        decisions.drop(conn, row.delivery)
-        if row.due_at is None or row.due_at > now:
-            _carry_out_one(ctx, conn, going, found[row.delivery], row, now=now)
-        passing("release.after_one")
-
-
-def _carry_out_one(
-    ctx: Context, conn: Connection, going: _Going, one: Delivery, row: Any, *, now: datetime
-) -> None:
-    if row.kind == Decision.SKIP.value:
-        skip(conn, one, by=row.by, why=row.reason or "skipped by a human", now=now)
-    if row.kind not in _OUT:
-        return
-    if row.kind == Decision.EDIT.value:
-        shown = clashes_shown(conn, one)
-        one = edit(ctx, conn, one, row.post_change or {}, by=row.by, now=now)
-        going.edited.append((one, shown))
-    when = When(one.due_at, one.wall, one.zone)
-    if row.due_at is not None:
-        when = When(row.due_at, row.wall, row.zone)
-    if when.instant <= now:
-        going.wait(one, row.by)
-    else:
-        values = time_values(ctx, one, when, now=now)
-        _put_back(conn, going, one, values, by=row.by, now=now)
-
-
-def _end(ctx: Context, conn: Connection, going: _Going, *, now: datetime) -> int:
-    """Give the slots, look at new words, and return how many may leave by themselves."""
-    for channel, waiting in going.waiting.items():
-        ordered = sorted(waiting, key=lambda one: (one.due_at, one.id))
-        slots = _slots(ctx, conn, channel, len(ordered), now=now)
-        for one, slot in zip(ordered, slots, strict=True):
-            values = time_values(ctx, one, slot, now=now)
-            _put_back(conn, going, one, values, by=going.by[one.id], now=now)
-    for one, shown in going.edited:
-        if hold_clashes(ctx, conn, one.post, now=now, shown=shown):
-            going.free.discard(one.id)
-    return len(going.free)
-
-
-def skip(conn: Connection, one: Delivery, *, by: str, why: str, now: datetime) -> None:
+def skip(conn: Connection, one: Delivery, *, by: str, why: str | None, now: datetime) -> None:
     """Skip a delivery for good; its text is kept."""
-    deliveries.lift_holds(conn, one.id, now=now)
-    decisions.drop(conn, one.id)
-    values = deliveries.unowned() | {"problem": why}
-    deliveries.move(conn, one, _S.SKIPPED, actor=by, why=why, now=now, values=values)
+    _move(conn, skipping(one, by=by, why=why), now=now)
+
+
+def skipping(one: Delivery, *, by: str, why: str | None) -> Move:
+    """Return the move of a delivery that a human skips."""
+    said = why or "skipped by a human"
+    values = deliveries.unowned() | {"problem": said}
+    return Move(one, _S.SKIPPED, said, by, values)
+
+
+def _move(conn: Connection, move: Move, *, now: datetime) -> None:
+    """Move one delivery out of its hold: the holds are lifted, what was decided is no more."""
+    bulk.lift_holds(conn, [move.one.id], now=now)
+    bulk.drop_decisions(conn, [move.one.id])
+    bulk.move(conn, [move], now=now)
 
 
 def edit(
@@ -165,10 +56,26 @@ def edit(
     now: datetime,
 ) -> Delivery:
     """Change what a delivery says; where a second person approves, that approval is void."""
+    (edited,) = edit_many(ctx, conn, [(one, change, by)], now=now)
+    return edited
+
+
+def edit_many(
+    ctx: Context,
+    conn: Connection,
+    edits: Sequence[tuple[Delivery, Mapping[str, Any], str]],
+    *,
+    now: datetime,
+) -> list[Delivery]:
+    """Change what deliveries say, each with its change and who made it."""
     alone = not ctx.queue.approve
-    edited = posts.edit(conn, one, change, now=now, approved_by_editing=alone)
-    said = {"hash": edited.content_hash, "fields": sorted(change)}
-    record(conn, Entry(EDITED, one.id, by, said), now=now)
+    changes = [(one, change) for one, change, _ in edits]
+    edited = posts.edit_many(conn, changes, now=now, approved_by_editing=alone)
+    entries = [
+        Entry(EDITED, one.id, by, {"hash": one.content_hash, "fields": sorted(change)})
+        for one, (_, change, by) in zip(edited, edits, strict=True)
+    ]
+    record(conn, *entries, now=now)
     return edited
 
 
@@ -186,26 +93,15 @@ def schedule(
     All its holds are lifted. A post that nobody has approved as it stands waits for its approver
     instead.
     """
-    values = time_values(ctx, one, when, now=now)
-    _put_back(conn, _Going(), one, values, by=by, now=now)
+    _move(conn, going_back(ctx, one, when, by=by, now=now), now=now)
 
 
-def _put_back(
-    conn: Connection,
-    going: _Going,
-    one: Delivery,
-    values: Mapping[str, Any],
-    *,
-    by: str,
-    now: datetime,
-) -> None:
-    deliveries.lift_holds(conn, one.id, now=now)
-    new = _S.AWAITING_APPROVAL
-    if one.approved_hash == one.content_hash:
-        new = _S.SCHEDULED
-        going.free.add(one.id)
-    fresh = {"problem": None, "tries": 0, "next_at": one.due_at, **values}
-    deliveries.move(conn, one, new, actor=by, why="released", now=now, values=fresh)
+def going_back(ctx: Context, one: Delivery, when: When | None, *, by: str, now: datetime) -> Move:
+    """Return the move of a held delivery back into the queue; None leaves its times as they are."""
+    values = {"next_at": one.due_at} if when is None else time_values(ctx, one, when, now=now)
+    approved = one.approved_hash == one.content_hash
+    new = _S.SCHEDULED if approved else _S.AWAITING_APPROVAL
+    return Move(one, new, "released", by, {"problem": None, "tries": 0, **values})
 
 
 def time_values(ctx: Context, one: Delivery, when: When, *, now: datetime) -> dict[str, Any]:
@@ -226,20 +122,57 @@ def time_values(ctx: Context, one: Delivery, when: When, *, now: datetime) -> di
     }
 
 
-def _slots(
-    ctx: Context, conn: Connection, channel: str, count: int, *, now: datetime
-) -> list[When]:
-    """Return the next slots of a channel after a pause."""
+def slots(
+    ctx: Context, conn: Connection, channel: str, count: int, *, start: datetime
+) -> tuple[list[When], datetime]:
+    """
+    Return the next slots of a channel after a pause, and from when on the one after them may be.
+
+    Args:
+        ctx: The gaps and the zone.
+        conn: A transaction.
+        channel: The channel.
+        count: How many, at least one.
+        start: The earliest slot, aware UTC.
+    """
+    gap = ctx.queue.release_gap
+    found = _free_times(ctx, conn, channel, count, start=start, gap=gap)
+    following = found[-1] + max(gap, _min_gap(ctx, channel))
+    return [_machine_time(ctx, instant) for instant in found], following
+
+
+def _free_times(
+    ctx: Context,
+    conn: Connection,
+    channel: str,
+    count: int,
+    *,
+    start: datetime,
+    gap: timedelta,
+    without: str | None = None,
+) -> list[datetime]:
+    """Find times that lie ``gap`` apart and keep the channel's own gap of what is planned."""
+    min_gap = _min_gap(ctx, channel)
+    reach = max(gap, min_gap) * count + rules.HOUR
+    while True:
+        taken = deliveries.due_times(
+            conn,
+            channel,
+            after=start - min_gap,
+            before=start + reach,
+            states=PENDING,
+            without=without,
+        )
+        found = rules.release_slots(count, start=start, gap=gap, min_gap=min_gap, taken=taken)
+        if found[-1] + min_gap <= start + reach:
+            return found
+        # What is planned has pushed them behind what was looked at: look farther.
+        reach *= 2
+
+
+def _min_gap(ctx: Context, channel: str) -> timedelta:
     limits = ctx.limits.get(channel)
-    min_gap = limits.min_gap if limits else timedelta(0)
-    start = now + ctx.queue.release_gap
-    taken = deliveries.due_times(
-        conn, channel, after=now, before=start + _SLOT_SEARCH, states=PENDING
-    )
-    found = rules.release_slots(
-        count, start=start, gap=ctx.queue.release_gap, min_gap=min_gap, taken=taken
-    )
-    return [_machine_time(ctx, instant) for instant in found]
+    return limits.min_gap if limits else timedelta(0)
 
 
 def _machine_time(ctx: Context, instant: datetime) -> When:
@@ -250,19 +183,11 @@ def _machine_time(ctx: Context, instant: datetime) -> When:
 def place_now(ctx: Context, conn: Connection, one: Delivery, *, by: str, now: datetime) -> None:
     """Give one released past post the next slot that its channel's own gap allows."""
     limits = ctx.limits.get(one.channel)
-    min_gap = limits.min_gap if limits else timedelta(0)
+    min_gap = _min_gap(ctx, one.channel)
     start = now
     if limits is not None:
         since = now - max(rules.HOUR, min_gap)
         sends = attempts.sends_since(conn, one.channel, since=since)
         start = max(now, rules.ready_at(limits, sends) or now)
-    taken = deliveries.due_times(
-        conn,
-        one.channel,
-        after=now - min_gap,
-        before=start + _SLOT_SEARCH,
-        states=PENDING,
-        without=one.id,
-    )
-    (slot,) = rules.release_slots(1, start=start, gap=min_gap, min_gap=min_gap, taken=taken)
+    (slot,) = _free_times(ctx, conn, one.channel, 1, start=start, gap=min_gap, without=one.id)
     schedule(ctx, conn, one, _machine_time(ctx, slot), by=by, now=now)

@@ -7,7 +7,7 @@ compared with the stories of the last month. A resume does not lift these holds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from killswitch.desk.context import Context
@@ -15,18 +15,17 @@ from killswitch.news.clash import PostWords, clashes
 from killswitch.news.story import Story
 from killswitch.queue.post import Content
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import audit, decisions, deliveries, facts, news
+from killswitch.store import audit, bulk, decisions, deliveries, facts, news
 from killswitch.store import latch as latch_store
+from killswitch.store.audit import Entry
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.trip import CLASH_SCAN
 
 # New posts are compared with the events of the last month (design section 4).
 REMEMBERED = timedelta(days=30)
-# Posts a transaction of the search: reading and comparing them takes some 15 ms.
-SCAN_BATCH = 200
-# Of these so many are held: at 1 to 2 ms each the transaction stays below 50 ms.
-HELD_MOST = 20
+# Posts a transaction of the search: reading, comparing and holding all of them takes some 20 ms.
+SCAN_BATCH = 100
 _S = DeliveryState
 _SEARCHED = (_S.SCHEDULED, _S.HELD, _S.AWAITING_APPROVAL)
 
@@ -65,24 +64,33 @@ def hold_clashes(
     found: dict[str, None] = {}
     for story in events(ctx, conn, since=now - REMEMBERED):
         if story.id not in shown:
-            for one in deliveries.of_post(conn, post):
-                found |= dict.fromkeys(_hold(conn, one, story, now))
+            for words in hold_touched(conn, deliveries.of_post(conn, post), story, now).values():
+                found |= dict.fromkeys(words)
     return sorted(found)
 
 
-def _hold(conn: Connection, one: Delivery, story: Story, now: datetime) -> Sequence[str]:
-    words = clashes(words_of(one.content), story)
-    if words and deliveries.hold(
+def hold_touched(
+    conn: Connection, found: Iterable[Delivery], story: Story, now: datetime
+) -> dict[str, Sequence[str]]:
+    """Hold those of some deliveries that touch an event; return the words of each by its id."""
+    touched = {one.id: (one, words) for one in found if (words := _words(one, story))}
+    held = bulk.hold(
         conn,
-        one,
+        [one for one, _ in touched.values()],
         HoldKind.CLASH,
         ref=story.id,
-        words=words,
-        now=now,
+        words={one.id: words for one, words in touched.values()},
         why=f"clashes with {story.title}",
-    ):
-        audit.record(conn, audit.Entry("delivery.clash", one.id, data={"story": story.id}), now=now)
-    return words
+        now=now,
+    )
+    entries = [Entry("delivery.clash", one, data={"story": story.id}) for one in held]
+    audit.record(conn, *entries, now=now)
+    return {one.id: words for one, words in touched.values()}
+
+
+def _words(one: Delivery, story: Story) -> Sequence[str]:
+    """Return the words of a delivery that touch an event, where it can still be held."""
+    return clashes(words_of(one.content), story) if one.state in _SEARCHED else ()
 
 
 def scan(ctx: Context, *, now: datetime) -> bool:
@@ -113,23 +121,11 @@ def _scan_bite(conn: Connection, key: str, cursor: str, now: datetime) -> None:
     found = deliveries.page(
         conn, states=[s.value for s in _SEARCHED], after=after, limit=SCAN_BATCH
     )
-    seen = _hold_touched(conn, found, Story.from_json(row.body), now) if row is not None else 0
-    if row is None or (seen == len(found) and len(found) < SCAN_BATCH):
+    if row is None or len(found) < SCAN_BATCH:
         facts.drop(conn, key)
     else:
-        facts.put(conn, key, f"{found[seen - 1].due_at.isoformat()} {found[seen - 1].id}")
-
-
-def _hold_touched(conn: Connection, found: Sequence[Delivery], story: Story, now: datetime) -> int:
-    """Hold what touches the event; return how many were looked at before it got too many."""
-    touched: list[str] = []
-    seen = 0
-    for one in found:
-        seen += 1
-        if _hold(conn, one, story, now):
-            touched.append(one.id)
-        if len(touched) == HELD_MOST:
-            break
-    # A decision taken before the event may not let out what touches it.
-    decisions.void(conn, touched)
-    return seen
+        facts.put(conn, key, f"{found[-1].due_at.isoformat()} {found[-1].id}")
+    if row is not None:
+        touched = hold_touched(conn, found, Story.from_json(row.body), now)
+        # A decision taken before the event may not let out what touches it.
+        decisions.void(conn, touched)

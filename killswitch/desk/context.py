@@ -109,6 +109,8 @@ class Context:
     also_stop: tuple[str, ...] = ()
     relays: tuple[str, ...] = ()
     on_call: tuple[str, ...] = ()
+    # By login or name, the persons that it stands for: somebody may have two logins.
+    persons: Mapping[str, frozenset[str]] = field(default_factory=dict)
     # Pauses that could not be written down yet, by their key: the guard tries on.
     pending: dict[str, PendingPause] = field(default_factory=dict)
 
@@ -116,6 +118,12 @@ class Context:
     def media_dir(self) -> Path:
         """Where attached files lie."""
         return self.state_dir / "media"
+
+    def is_one_person(self, one: str, other: str) -> bool:
+        """Say whether two logins or names are of one person, as far as we were told."""
+        nobody: frozenset[str] = frozenset()
+        shared = self.persons.get(one, nobody) & self.persons.get(other, nobody)
+        return one == other or bool(shared)
 
     def refuse_in_guard_mode(self) -> None:
         """

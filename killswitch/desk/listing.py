@@ -171,7 +171,8 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
             conn, [found], now=ctx.clock.now(), stale_after=ctx.queue.stale_after
         )
     return {
-        "found": found.state in _WENT_OUT,
+        # A late answer may have said so of one that a human had given up.
+        "found": found.state in _WENT_OUT or found.sent_at is not None,
         "delivery": document,
         "author": document.get("author"),
         "approved_by": document.get("approved_by"),

@@ -34,6 +34,13 @@ def remember(conn: Connection, what: str, caller: Caller, answer: object, *, now
         request_keys.record(conn, key, answer, now=now)
 
 
+def correct(conn: Connection, what: str, caller: Caller, answer: object) -> None:
+    """Replace a remembered answer once it is known exactly."""
+    key = _key(what, caller)
+    if key:
+        request_keys.correct(conn, key, answer)
+
+
 def _key(what: str, caller: Caller) -> str | None:
     if caller.request_key is None:
         return None

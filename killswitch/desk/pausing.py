@@ -216,9 +216,9 @@ def ack(ctx: Context, *, caller: Caller) -> AckDoc:
     """Write down that somebody has seen it; this stops the escalation and nothing else."""
     now = ctx.clock.now()
     with ctx.store.write(urgent=True) as conn:
+        latch = latch_store.lock(conn)
         by = people.person_id(conn, caller.person)
         number = notices.ack_all(conn, by=by, now=now)
-        latch = latch_store.read(conn)
         if latch.incident:
             incidents.note_ack(conn, latch.incident, by=by, now=now)
         record(conn, Entry("pause.acknowledged", latch.incident or "", by), now=now)

@@ -32,7 +32,7 @@ def preview(ctx: Context) -> ResumePreviewDoc:
         names = people.names(conn, {cause.by for cause in latch.causes})
         # Without sight nothing is resumed, whatever the causes are.
         refusing = {CauseKind.BLIND, *(cause.kind for cause in latch.causes)}
-        decided = [row.delivery for row in decisions.all_of_held(conn)[:_SHOWN]]
+        decided = [row.delivery for row in decisions.all_of_held(conn, limit=_SHOWN)]
 
         def docs(found: Sequence[Delivery]) -> list[DeliveryDoc]:
             return delivery_docs(conn, found, now=now, stale_after=ctx.queue.stale_after)

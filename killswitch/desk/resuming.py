@@ -7,7 +7,9 @@ Order of a resume (any failure closes nothing; after a crash the causes still st
        how far the audit trail went where a break of it was seen.
     3. Search the queue to its end for posts that clash with what tripped.
     4. One transaction, latch row first: version as seen, no cause still standing, nothing
-       undecided; close the causes, hold what is due in the lead, carry out the decisions.
+       undecided; hold what is due in the lead, close the causes, note what was decided.
+    5. Let go what was decided, in bites: until then it is held (``desk.letting_go``). A failure or
+       a crash from here on leaves it held, and the sweep goes on with it.
 """
 
 from __future__ import annotations
@@ -17,18 +19,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from killswitch.desk import carry_out, clashing, closing, once
+import structlog
+
+from killswitch.desk import clashing, closing, holding, letting_go, once
 from killswitch.desk.context import Context
-from killswitch.errors import RefusedError
+from killswitch.desk.letting_go import Note
+from killswitch.errors import RefusedError, TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import DIRECTORY, belonging_to, flag_causes
 from killswitch.latch import DISMISSIBLE, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
-from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, noted, people
+from killswitch.queue.states import Decision, DeliveryState, HoldKind
+from killswitch.store import bulk, decisions, deliveries, noted, people
 from killswitch.store import latch as latch_store
+from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.wire import Caller, DismissDoc, ResumeDoc, z_time
 
+_log = structlog.get_logger(__name__)
 _RESUME, _DISMISS = "resume", "dismiss"
 
 
@@ -68,13 +75,12 @@ def resume(ctx: Context, seen: int, *, reason: str, keep_held: bool, caller: Cal
     while clashing.scan(ctx, now=ctx.clock.now()):
         pass
     standing = ctx.hooks.standing()
-    with ctx.store.write() as conn:
-        document = _close(ctx, conn, press, standing=standing)
-        passing("resume.before_commit")
+    while (document := _try_to_close(ctx, press, standing=standing)) is None:
+        holding.hold_for_pause(ctx)
     passing("resume.after_commit")
     ctx.hooks.forget_stories()
     ctx.hooks.wake()
-    return document
+    return _let_go(ctx, press, document)
 
 
 def _nothing_paused(conn: Connection, latch: Latch) -> ResumeDoc:
@@ -173,31 +179,88 @@ def _forget_head(ctx: Context, latch: Latch) -> None:
         ) from error
 
 
+def _try_to_close(
+    ctx: Context, press: _Press, *, standing: Mapping[CauseKind, str]
+) -> ResumeDoc | None:
+    """Close the causes; None where the lead holds more than one short transaction may hold."""
+    with ctx.store.read() as conn:
+        expected = _expected(conn)
+    with ctx.store.write() as conn:
+        latch = latch_store.lock(conn)
+        now = ctx.clock.now()
+        _judge(conn, latch, press, standing=standing)
+        if not latch.paused:
+            return _nothing_paused(conn, latch)
+        soon = holding.due_in_lead(ctx, conn, now=now, limit=bulk.BITE + 1)
+        if len(soon) > bulk.BITE:
+            return None
+        _hold_lead(conn, soon, now=now)
+        document = _close(ctx, conn, latch, press, expected, now=now)
+        passing("resume.before_commit")
+    return document
+
+
+def _expected(conn: Connection) -> dict[str, int]:
+    """Tell what the decisions should come to; the exact answer is known when all is let go."""
+    decided = decisions.counts(conn)
+    going = sum(decided.get(kind, 0) for kind in decisions.OUT)
+    held = deliveries.count(conn, DeliveryState.HELD)
+    return {"held": held - going - decided.get(Decision.SKIP, 0), "released": going}
+
+
+def _hold_lead(conn: Connection, soon: list[Delivery], *, now: datetime) -> None:
+    """
+    Hold what is due inside the lead, so that nobody is surprised just after the press.
+
+    The decisions are carried out after this, so what they let out passes the lead.
+    """
+    locked = deliveries.lock_many(conn, [one.id for one in soon])
+    waiting = [one for one in locked if one.state in holding.WAITING]
+    bulk.hold(conn, waiting, HoldKind.LEAD, ref="", why="inside the lead", now=now)
+
+
 def _close(
-    ctx: Context, conn: Connection, press: _Press, *, standing: Mapping[CauseKind, str]
+    ctx: Context,
+    conn: Connection,
+    latch: Latch,
+    press: _Press,
+    expected: Mapping[str, int],
+    *,
+    now: datetime,
 ) -> ResumeDoc:
-    now = ctx.clock.now()
-    latch = latch_store.lock(conn)
-    _judge(conn, latch, press, standing=standing)
-    if not latch.paused:
-        return _nothing_paused(conn, latch)
     by = people.person_id(conn, press.caller.person)
     closed = [cause.id for cause in latch.causes]
     closing.mend(conn, latch.causes, by=by, now=now)
     closing.mute_stories(ctx, conn, latch.causes, dismissed=False, now=now)
     version = latch_store.close_causes(conn, latch, closed, by=by, reason=press.reason, now=now)
-    carry_out.hold_lead(ctx, conn, now=now)
-    released = carry_out.carry_out_all(ctx, conn, now=now)
+    letting_go.begin(conn, Note(at=now))
     closing.tell(conn, latch, "resumed", by=by, reason=press.reason, now=now)
     document: ResumeDoc = {
         "version": version,
         "closed": closed,
-        "held": deliveries.count(conn, DeliveryState.HELD),
+        "held": expected["held"],
         "lead_until": z_time(now + ctx.queue.lead),
-        "released": released,
+        "released": expected["released"],
     }
     once.remember(conn, _RESUME, press.caller, document, now=now)
     return document
+
+
+def _let_go(ctx: Context, press: _Press, document: ResumeDoc) -> ResumeDoc:
+    """Let go what was decided, and tell exactly what came of it."""
+    if not document["closed"]:
+        return document
+    try:
+        released = letting_go.finish(ctx)
+        with ctx.store.write() as conn:
+            held = deliveries.count(conn, DeliveryState.HELD)
+            exact: ResumeDoc = {**document, "held": held, "released": released}
+            once.correct(conn, _RESUME, press.caller, exact)
+    except TransientError as error:
+        # The causes are closed, and what is not let go yet is held: the sweep goes on with it.
+        _log.warning("resume.unfinished", problem=error.message)
+        return document
+    return exact
 
 
 def dismiss(ctx: Context, seen: int, *, reason: str, caller: Caller) -> DismissDoc:
@@ -217,6 +280,10 @@ def dismiss(ctx: Context, seen: int, *, reason: str, caller: Caller) -> DismissD
     passing("dismiss.after_commit")
     ctx.hooks.forget_stories()
     ctx.hooks.wake()
+    try:
+        letting_go.finish(ctx)
+    except TransientError as error:
+        _log.warning("dismiss.unfinished", problem=error.message)
     return document
 
 
@@ -233,7 +300,7 @@ def _dismiss(
     version = latch_store.close_causes(conn, latch, closed, by=by, reason=reason, now=now)
     still_paused = len(closed) < len(latch.causes)
     if not still_paused:
-        carry_out.let_go_on(ctx, conn, latch.incident, by=by, now=now)
+        letting_go.begin(conn, Note(at=now, dismissed=latch.incident, by=by))
         closing.tell(conn, latch, "dismissed", by=by, reason=reason, now=now)
     document: DismissDoc = {
         "version": version,

@@ -143,6 +143,7 @@ def keep(deed: Deed, one: Delivery) -> str | None:
     deed.need(one, _HELD, "kept", "only held posts can be kept held")
     if deed.written_down(one):
         return deed.decide(one, Decision.KEEP, {})
+    decisions.drop(deed.conn, one.id)  # one that a resume is about to carry out
     return None
 
 

@@ -91,11 +91,13 @@ def approve(deed: Deed, one: Delivery) -> str | None:
         raise RefusedError(
             "approved", f"{one.id} is approved as it stands", "nothing is to be done"
         )
-    if deed.caller.name in _hands(deed, one):
+    own = [name for name in _hands(deed, one) if deed.ctx.is_one_person(name, deed.caller.name)]
+    if own:
         raise RefusedError(
             "own_post",
-            f"{one.id} is your own text: a second person approves; nothing was changed",
-            "ask a colleague",
+            f"{one.id} is your own text (by {own[0]}): a second person approves; nothing was "
+            "changed",
+            "ask a colleague; all users of one [[people]] table are one person",
         )
     values = {"approved_hash": one.content_hash, "approved_by": deed.by}
     if one.state is _S.AWAITING_APPROVAL:

@@ -39,16 +39,33 @@ def held_horizon(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
 
 
 def uncertain(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
-    """Tell that nobody knows whether a post went out."""
+    """Tell that nobody knows whether a post went out, or that one is out which was given up."""
+    facts = _still_in_doubt(facts, status)
+    commands: tuple[tuple[str, str], ...] = (
+        ("killswitch queue resolve {id} --sent", voice.say("it is out")),
+        ("killswitch queue resolve {id} --not-sent", voice.say("it is not out")),
+    )
+    if facts.get("out"):
+        commands = (("killswitch queue show {id}", voice.say("what happened to it")),)
     return _about_post(
         voice, facts, status,
         first=voice.say("CHECK {time} · {post} may have gone out"),
         second=voice.say("Look at {channel}, then say what happened: {why}"),
-        commands=(
-            ("killswitch queue resolve {id} --sent", voice.say("it is out")),
-            ("killswitch queue resolve {id} --not-sent", voice.say("it is not out")),
-        ),
+        commands=commands,
     )  # fmt: skip
+
+
+def _still_in_doubt(facts: Facts, status: StatusDoc) -> Facts:
+    """Leave out of a repeat what somebody has resolved since; never everything."""
+    joined = blocks.dicts(facts.get("joined"))
+    doubtful = {post["id"] for post in status.get("uncertain") or ()}
+    left = [one for one in (facts, *joined) if one.get("out") or one.get("delivery") in doubtful]
+    if not left or not joined:
+        return facts
+    rest = [one for one in left[1:] if one is not facts]
+    # Who wrote one that joined is known by its id alone, which tells people nothing.
+    first = facts if left[0] is facts else {**left[0], "at": facts.get("at"), "author": None}
+    return {**first, "joined": rest, "more": facts.get("more")}
 
 
 def failed(voice: Voice, facts: Facts, status: StatusDoc) -> Said:

@@ -105,6 +105,8 @@ def claim(
 def _open_round(conn: Transaction, notice: Notice, moment: Moment) -> None:
     if notice.round == 0:
         _begin(conn, notice, moment, level=notice.level)
+    elif tellings.is_settled(conn, notice):
+        notices.finish(conn, notice.id, now=moment.now)
     elif tellings.hand_over(conn, notice, now=moment.now):
         pass
     elif moment.hush(notice) is not None:

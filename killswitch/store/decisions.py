@@ -9,8 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from killswitch.queue.states import Decision
-from killswitch.store.schema import decisions, deliveries
+from killswitch.queue.states import Decision, HoldKind
+from killswitch.store.schema import decisions, deliveries, holds
+
+# Decisions that let a post out, at its own time or at another.
+OUT = (Decision.RELEASE, Decision.MOVE, Decision.EDIT)
 
 
 def write(
@@ -39,9 +42,8 @@ def drop(conn: Connection, delivery: str) -> None:
 
 def void(conn: Connection, ids: Collection[str]) -> int:
     """Take away the decisions of these deliveries that would let them out."""
-    out = [Decision.RELEASE.value, Decision.MOVE.value, Decision.EDIT.value]
     done = conn.execute(
-        sa.delete(decisions).where(decisions.c.delivery.in_(ids), decisions.c.kind.in_(out))
+        sa.delete(decisions).where(decisions.c.delivery.in_(ids), decisions.c.kind.in_(OUT))
     )
     return done.rowcount
 
@@ -52,12 +54,47 @@ def of(conn: Connection, ids: Collection[str]) -> dict[str, Row[Any]]:
     return {row.delivery: row for row in found}
 
 
-def all_of_held(conn: Connection) -> list[Row[Any]]:
+def all_of_held(conn: Connection, *, limit: int | None = None) -> list[Row[Any]]:
     """Return the decisions on deliveries that are still held, soonest due first."""
-    statement = (
-        sa.select(decisions)
-        .join_from(decisions, deliveries, deliveries.c.id == decisions.c.delivery)
-        .where(deliveries.c.state == "held")
-        .order_by(deliveries.c.due_at, deliveries.c.id)
+    statement = _of_held(sa.select(decisions)).order_by(deliveries.c.due_at, deliveries.c.id)
+    return list(conn.execute(statement.limit(limit)))
+
+
+def _of_held(statement: sa.Select[Any]) -> sa.Select[Any]:
+    joined = decisions.join(deliveries, deliveries.c.id == decisions.c.delivery)
+    return statement.select_from(joined).where(deliveries.c.state == "held")
+
+
+def counts(conn: Connection) -> dict[Decision, int]:
+    """Count the decisions by kind."""
+    counted = sa.select(decisions.c.kind, sa.func.count()).group_by(decisions.c.kind)
+    return {Decision(kind): number for kind, number in conn.execute(counted)}
+
+
+def to_carry_out(conn: Connection, *, at: datetime, limit: int) -> list[tuple[bool, datetime, str]]:
+    """
+    Return what a resume at ``at`` has to carry out: first what needs no slot, soonest due first.
+
+    Returns:
+        Whether it needs a slot of its channel (it goes out, and its time has passed), when it was
+        due, and its delivery.
+    """
+    late = sa.and_(
+        decisions.c.kind.in_(OUT), decisions.c.due_at.is_(None), deliveries.c.due_at <= at
     )
-    return list(conn.execute(statement))
+    needs_slot = sa.case((late, 1), else_=0)
+    found = _of_held(sa.select(needs_slot, deliveries.c.due_at, deliveries.c.id))
+    ordered = found.order_by(needs_slot, deliveries.c.due_at, deliveries.c.id)
+    return [(bool(row[0]), row[1], row[2]) for row in conn.execute(ordered.limit(limit))]
+
+
+def of_earlier_pauses(conn: Connection, *, before: int, incident: str, limit: int) -> list[str]:
+    """Return held deliveries with a decision below a version that ``incident`` does not hold."""
+    held_by_it = sa.exists().where(
+        holds.c.delivery == decisions.c.delivery,
+        holds.c.kind == HoldKind.PAUSE.value,
+        holds.c.ref == incident,
+        holds.c.lifted_at.is_(None),
+    )
+    found = _of_held(sa.select(deliveries.c.id)).where(decisions.c.version < before, ~held_by_it)
+    return list(conn.execute(found.order_by(deliveries.c.id).limit(limit)).scalars())

@@ -22,13 +22,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, Row
 
 from killswitch.errors import InvariantBroken, OperatorError, StoreBusyError, TransientError
 from killswitch.failpoints import passing
 from killswitch.store.turnstile import Turnstile
 
-__all__ = ["Connection", "Store", "StoreFailedError", "driver_url"]
+__all__ = ["Connection", "Row", "Store", "StoreFailedError", "driver_url", "missing_driver"]
 
 # The worker threads wait this long for another writer; none of ours holds the lock over 50 ms.
 WORK_BUSY_MS = 5000
@@ -153,6 +153,17 @@ def driver_url(url: str) -> str:
         "the store address begins neither with sqlite:/// nor with postgresql://",
         "set store.url, or leave it out for a SQLite file in the state directory",
     )
+
+
+def missing_driver(url: str) -> str | None:
+    """Say why the driver of a database address can't be loaded, or None; opens nothing."""
+    if not driver_url(url).startswith("postgresql"):
+        return None
+    try:
+        import psycopg  # noqa: F401, PLC0415 - only whoever has a server needs it
+    except ImportError as error:
+        return str(error)
+    return None
 
 
 def _engine(url: str, busy_ms: int, server_options: str) -> Engine:

@@ -14,7 +14,7 @@ Facts of our own inside ``facts`` begin with ``_``: ``_from`` (not told before),
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -177,22 +177,30 @@ def _join(
     escalates: bool,
     loud: bool,
 ) -> str:
-    known = dict(row.facts)
-    refs = known.get("_refs", [])
-    if ref in refs:
+    if ref in row.facts.get("_refs", []):
         return str(row.id)
-    joined = known.get("joined", [])
-    known["_refs"] = [*refs, ref][-REFS_KEPT:]
-    if len(joined) < JOINED_KEPT:
-        known["joined"] = [*joined, dict(facts)]
-    else:
-        known["more"] = known.get("more", 0) + 1
+    known = taken_in(row.facts, refs=[ref], facts=[facts])
     conn.execute(
         sa.update(notices)
         .where(notices.c.id == row.id)
         .values(facts=known, escalates=row.escalates or escalates, loud=row.loud or loud)
     )
     return str(row.id)
+
+
+def taken_in(
+    known: Mapping[str, Any], *, refs: Iterable[str], facts: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the facts of a notice that also tells what others would."""
+    merged = dict(known)
+    merged["_refs"] = [*known.get("_refs", []), *refs][-REFS_KEPT:]
+    for one in facts:
+        joined = merged.get("joined", [])
+        if len(joined) < JOINED_KEPT:
+            merged["joined"] = [*joined, dict(one)]
+        else:
+            merged["more"] = merged.get("more", 0) + 1
+    return merged
 
 
 def _free_from(conn: Connection, kind: NoticeKind) -> datetime:

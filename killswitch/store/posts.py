@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -120,49 +120,100 @@ def edit(
     now: datetime,
     approved_by_editing: bool = True,
 ) -> Delivery:
+    """Change what one delivery will say, and return it as it is now; see ``edit_many``."""
+    (edited,) = edit_many(conn, [(one, change)], now=now, approved_by_editing=approved_by_editing)
+    return edited
+
+
+def edit_many(
+    conn: Connection,
+    edits: Sequence[tuple[Delivery, Mapping[str, Any]]],
+    *,
+    now: datetime,
+    approved_by_editing: bool = True,
+) -> list[Delivery]:
     """
-    Change what a delivery will say, and return it as it is now.
+    Change what locked deliveries will say, and return them as they are now.
 
     The other channels of the same post keep the old text: the edited delivery gets a post of its
     own. Where nobody else has to approve, the edit is approved as it stands.
     """
-    content = one.content.changed(change)
-    digest = content.hash()
-    old = conn.execute(sa.select(posts).where(posts.c.id == one.post)).one()
-    siblings = conn.execute(
-        sa.select(sa.func.count()).where(deliveries.c.post == one.post)
-    ).scalar_one()
-    values = {
+    old = _with_sharers(conn, {one.post for one, _ in edits})
+    sharers = {post: number for post, (_, number) in old.items()}
+    fresh: list[dict[str, Any]] = []
+    in_place: list[dict[str, Any]] = []
+    edited = []
+    for one, change in edits:
+        content = one.content.changed(change)
+        values = _visible(content)
+        digest = values["content_hash"]
+        approved = digest if approved_by_editing else one.approved_hash
+        now_is = replace(one, content=content, content_hash=digest, approved_hash=approved)
+        if sharers[one.post] > 1:
+            sharers[one.post] -= 1
+            now_is = replace(now_is, post=new_id("p"), key=None, created_at=now)
+            fresh.append(_split_off(old[one.post][0], now_is.post, now) | values)
+        else:
+            in_place.append({"this_id": one.post} | values)
+        edited.append(replace(now_is, changed_at=now))
+    _write_edits(conn, edited, fresh=fresh, in_place=in_place, now=now)
+    return edited
+
+
+def _with_sharers(conn: Connection, ids: Collection[str]) -> dict[str, tuple[Row[Any], int]]:
+    """Return posts with the number of their deliveries."""
+    counted = conn.execute(
+        sa.select(deliveries.c.post, sa.func.count())
+        .where(deliveries.c.post.in_(ids))
+        .group_by(deliveries.c.post)
+    )
+    numbers = {row[0]: row[1] for row in counted}
+    found = conn.execute(sa.select(posts).where(posts.c.id.in_(ids)))
+    return {row.id: (row, numbers[row.id]) for row in found}
+
+
+def _visible(content: Content) -> dict[str, Any]:
+    """Return the columns that an edit changes."""
+    return {
         "text": content.text,
         "link": content.link,
         "tags": list(content.tags),
-        "content_hash": digest,
+        "content_hash": content.hash(),
     }
-    post = one.post
-    if siblings > 1:
-        post = new_id("p")
-        conn.execute(
-            sa.insert(posts).values(
-                id=post,
-                queue=old.queue,
-                key=None,
-                batch=old.batch,
-                media=old.media,
-                expires_at=old.expires_at,
-                author=old.author,
-                created_at=now,
-                **values,
-            )
-        )
-    else:
-        conn.execute(sa.update(posts).where(posts.c.id == post).values(**values))
-    approved = digest if approved_by_editing else one.approved_hash
-    conn.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.id == one.id)
-        .values(post=post, approved_hash=approved, changed_at=now)
-    )
-    return replace(one, post=post, content=content, content_hash=digest, approved_hash=approved)
+
+
+def _split_off(old: Row[Any], post: str, now: datetime) -> dict[str, Any]:
+    """Return what a post that leaves its siblings keeps of the old one."""
+    return {
+        "id": post,
+        "queue": old.queue,
+        "key": None,
+        "batch": old.batch,
+        "media": old.media,
+        "expires_at": old.expires_at,
+        "author": old.author,
+        "created_at": now,
+    }
+
+
+def _write_edits(
+    conn: Connection,
+    edited: Sequence[Delivery],
+    *,
+    fresh: Sequence[Mapping[str, Any]],
+    in_place: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> None:
+    if fresh:
+        conn.execute(sa.insert(posts), fresh)
+    if in_place:
+        conn.execute(sa.update(posts).where(posts.c.id == sa.bindparam("this_id")), in_place)
+    rows = [
+        {"this_id": one.id, "post": one.post, "approved_hash": one.approved_hash, "changed_at": now}
+        for one in edited
+    ]
+    if rows:
+        conn.execute(sa.update(deliveries).where(deliveries.c.id == sa.bindparam("this_id")), rows)
 
 
 def open_batch(conn: Connection, *, by: str, now: datetime) -> str:

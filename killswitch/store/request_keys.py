@@ -36,6 +36,11 @@ def record(conn: Connection, key: str, said: Any, *, now: datetime) -> None:
         raise StoreBusyError("request_twice", "this request is being carried out already")
 
 
+def correct(conn: Connection, key: str, said: Any) -> None:
+    """Replace the answer of a key that is remembered."""
+    conn.execute(sa.update(request_keys).where(request_keys.c.key == key).values(answer=said))
+
+
 def forget(conn: Connection, *, before: datetime) -> None:
     """Drop keys older than any client retries."""
     conn.execute(sa.delete(request_keys).where(request_keys.c.at < before))

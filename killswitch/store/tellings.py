@@ -18,15 +18,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from killswitch.queue.states import DeliveryState
 from killswitch.store.notices import (
     NoticeKind,
     finish,
     read_fact,
     settle,
+    taken_in,
     undone,
     write_fact,
 )
-from killswitch.store.schema import notices, tellings
+from killswitch.store.schema import deliveries, notices, tellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,21 @@ class Notice:
     next_at: datetime | None
     first_accepted_at: datetime | None
     acked_at: datetime | None
+
+    @property
+    def refs(self) -> list[str]:
+        """What it is about, with what joined it."""
+        return [self.ref, *self.facts.get("_refs", [])]
+
+    @property
+    def told_of(self) -> list[dict[str, Any]]:
+        """The facts of each thing that it tells of."""
+        own = {
+            key: value
+            for key, value in self.facts.items()
+            if not key.startswith("_") and key not in {"joined", "more"}
+        }
+        return [own, *self.facts.get("joined", [])]
 
     @property
     def round_at(self) -> datetime:
@@ -186,9 +203,28 @@ def hand_over(conn: Connection, notice: Notice, *, now: datetime) -> bool:
     newer = next((row for row in rows if current_round(conn, row.id) > 0), None)
     if newer is None:
         return False
-    _change(conn, newer.id, level=max(newer.level, notice.level))
+    values: dict[str, Any] = {"level": max(newer.level, notice.level)}
+    if notice.kind is NoticeKind.UNCERTAIN:
+        # Each is about posts of its own: the newer one goes on with those of both.
+        values["facts"] = taken_in(newer.facts, refs=notice.refs, facts=notice.told_of)
+    _change(conn, newer.id, **values)
     finish(conn, notice.id, now=now)
     return True
+
+
+def is_settled(conn: Connection, notice: Notice) -> bool:
+    """
+    Say whether every post that an ``uncertain`` notice tells of was resolved since.
+
+    One that is out after all has no delivery that could be: it calls until somebody answers.
+    """
+    if notice.kind is not NoticeKind.UNCERTAIN:
+        return False
+    refs = set(notice.refs)
+    resolved = sa.select(sa.func.count()).where(
+        deliveries.c.id.in_(refs), deliveries.c.state != DeliveryState.UNCERTAIN.value
+    )
+    return bool(conn.execute(resolved).scalar_one() == len(refs))
 
 
 def due_tellings(conn: Connection, *, now: datetime) -> list[tuple[Notice, Telling]]:

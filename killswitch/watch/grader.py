@@ -178,17 +178,17 @@ class Grader:
         known = {story.id: story for story in book.stories()}
         grades: list[Mapping[str, Any]] = []
         changed: dict[str, Story] = {}
-        verdicts: list[Observation] = []
+        verdicts: list[tuple[str, Observation]] = []
         for row in rows:
             item = self._item(row)
             signal = self._detector.grade(item)
             seen = book.observe(item, signal, now)
             if seen is not None:
                 changed[seen.story.id] = seen.story
-                verdicts.append(seen)
+                verdicts.append((row.id, seen))
             grades.append(_grade_row(row, signal, seen))
         # Before the commit: nothing may slip out between the two.
-        for seen in verdicts:
+        for _, seen in verdicts:
             self._wait_for(seen.story, now)
         before = [known[story_id] for story_id in changed if story_id in known]
         tripped = self._write(grades, changed, verdicts, before, now)
@@ -199,7 +199,7 @@ class Grader:
         self,
         grades: Sequence[Mapping[str, Any]],
         changed: Mapping[str, Story],
-        verdicts: Sequence[Observation],
+        verdicts: Sequence[tuple[str, Observation]],
         before: Sequence[Story],
         now: datetime,
     ) -> tuple[str, ...]:
@@ -208,9 +208,9 @@ class Grader:
             if before:
                 latch_store.lock(conn)  # who settles a story holds it too
                 _refuse_settled(conn, before)
-            for seen in verdicts:
+            for item, seen in verdicts:
                 if seen.verdict in {Verdict.TRIP, Verdict.WORSENING, Verdict.EVIDENCE}:
-                    tripped += self._trip(conn, seen, now)
+                    tripped += self._trip(conn, item, seen, now)
             passing("grade.after_trip")
             news.write_grades(conn, grades)
             news.save_stories(conn, (_story_row(story) for story in changed.values()))
@@ -220,7 +220,7 @@ class Grader:
             _log.warning("story.tripped", story=story_id, title=changed[story_id].title)
         return tuple(tripped)
 
-    def _trip(self, conn: Any, seen: Observation, now: datetime) -> list[str]:
+    def _trip(self, conn: Any, item: str, seen: Observation, now: datetime) -> list[str]:
         story = seen.story
         if seen.verdict is Verdict.EVIDENCE:
             if self._rehearsal or not is_open(conn, story.id):
@@ -236,8 +236,9 @@ class Grader:
                 facts={"reason": seen.story.title, "evidence": evidence(story)},
             )
             return []
-        # A worsening is a cause of its own: it must be seen even while the first one is open.
-        ref = story.id if seen.verdict is not Verdict.WORSENING else f"{story.id}:{now:%Y%m%d%H%M}"
+        # A worsening is a cause of its own, each by its headline: it must be seen even while the
+        # first one is open.
+        ref = story.id if seen.verdict is not Verdict.WORSENING else f"{story.id}:{item}"
         new = NewCause(
             CauseKind.STORY, ref, seen.story.title, evidence=evidence(story), rule=seen.why
         )

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-postgres.lock", "requirements-dev.lock")
 PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>[^\\]+))?$")
 
 
@@ -36,6 +36,7 @@ def _wanted() -> dict[str, list[str]]:
     extra = [w for group in project["project"]["optional-dependencies"].values() for w in group]
     return {
         "requirements.lock": run,
+        "requirements-postgres.lock": extra,
         "requirements-dev.lock": run + extra + project["dependency-groups"]["dev"],
     }
 
@@ -69,9 +70,18 @@ def test_a_lock_satisfies_what_pyproject_asks(lock):
         assert wanted.specifier.contains(pinned), f"{line}: {lock} has {pinned}, run make lock"
 
 
-def test_the_tests_run_on_the_versions_that_ship():
-    ships, tested = _pins("requirements.lock"), _pins("requirements-dev.lock")
-    assert {name: tested.get(name) for name in ships} == ships
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-postgres.lock"])
+def test_the_tests_run_on_the_versions_that_ship(lock):
+    ships, tested = _pins(lock), _pins("requirements-dev.lock")
+    # What only another system needs may be in one of them alone.
+    assert {name: tested.get(name, ships[name]) for name in ships} == ships
+
+
+def test_the_driver_of_a_server_is_installed_beside_the_rest_and_changes_nothing_of_it():
+    alone, added = _pins("requirements.lock"), _pins("requirements-postgres.lock")
+    shared = alone.keys() & added.keys()
+    assert {name: added[name] for name in shared} == {name: alone[name] for name in shared}
+    assert added.keys() - alone.keys() == {"psycopg", "psycopg-binary"}
 
 
 def test_the_backend_that_builds_us_is_pinned_too():

@@ -400,6 +400,15 @@ def test_every_ending_is_recorded_and_told(either_bench, ending, passage, state,
         assert attempts.open_ones(conn) == []
 
 
+@pytest.mark.parametrize("ending", [Ending.UNCERTAIN, Ending.FAILED], ids=str)
+def test_only_a_post_in_doubt_calls_until_somebody_answers(bench, ending):
+    bench.networks["insta"].answer = Outcome(ending, "said")
+    bench.send(due(bench))
+    with bench.store.read() as conn:
+        (notice,) = notices.undone(conn)
+    assert notice.escalates == (ending is Ending.UNCERTAIN)
+
+
 LATE = {
     Ending.SENT: ("sent", []),
     Ending.UNCERTAIN: ("uncertain", []),
@@ -662,3 +671,83 @@ def test_a_daemon_that_is_closing_starts_no_send(bench):
     assert bench.send(early) is Passage.NOT_NOW
     assert bench.send(late) is Passage.NOT_NOW
     assert bench.published() == []
+
+
+@pytest.mark.parametrize(
+    ("verbs", "state"),
+    [
+        (["skip"], "skipped"),
+        (["resolve", "cancel"], "cancelled"),
+        (["resolve", "skip"], "skipped"),
+        (["resolve"], "held"),
+    ],
+    ids=str,
+)
+def test_what_a_human_gave_up_is_told_and_found_when_it_is_out_after_all(
+    either_bench, verbs, state
+):
+    bench = either_bench
+    one = due(bench)
+
+    def answer(request):
+        bench.move(seconds=T_SEND_S + MARGIN_S + 1)
+        reap(bench.store, clock=bench.clock)
+        for verb in verbs:
+            bench.act(verb, one, **({"sent": False} if verb == "resolve" else {}))
+        with bench.store.write() as conn:
+            for row in notices.undone(conn):
+                notices.finish(conn, row.id, now=bench.clock.now())
+        return Outcome(Ending.SENT, "HTTP 201", remote_id="r9", remote_url="https://n.example/9")
+
+    bench.networks["insta"].answer = answer
+    bench.send(one)
+    now_is = bench.the(one)
+    assert (now_is.state, now_is.remote_id) == (state, "r9")
+    assert now_is.sent_at == bench.clock.now()
+    assert told(bench) == ["uncertain"]
+    found = bench.desk.whose("https://n.example/9")
+    assert (found["found"], found["delivery"]["id"]) == (True, one)
+    (row,) = [r for r in bench.desk.queue_show(one)["history"] if r["event"].endswith("went_out")]
+    assert row["data"]["remote_id"] == "r9"
+
+
+def test_the_name_of_a_post_that_a_human_saw_on_the_network_is_kept(bench):
+    one = due(bench)
+
+    def answer(request):
+        bench.move(seconds=T_SEND_S + MARGIN_S + 1)
+        reap(bench.store, clock=bench.clock)
+        bench.act("resolve", one, sent=True)
+        return Outcome(Ending.SENT, "HTTP 201", remote_id="r9")
+
+    bench.networks["insta"].answer = answer
+    bench.send(one)
+    assert (bench.state(one), bench.the(one).remote_id) == ("sent", "r9")
+    assert told(bench) == ["uncertain"]  # of before
+
+
+def test_a_first_copy_that_is_out_while_a_second_is_on_its_way_is_told(bench):
+    one = due(bench)
+    first = bench.networks["insta"]
+
+    def answer(request):
+        bench.move(seconds=T_SEND_S + MARGIN_S + 1)
+        reap(bench.store, clock=bench.clock)
+        bench.act("resolve", one, sent=False)
+        bench.act("release", one)
+        fence = bench.claim(one)
+        first.answer = second
+        bench.gate.send(one, fence=fence)
+        return Outcome(Ending.SENT, "late", remote_id="r1")
+
+    def second(request):
+        return Outcome(Ending.SENT, "HTTP 201", remote_id="r2")
+
+    first.answer = answer
+    bench.send(one)
+    assert (bench.state(one), bench.the(one).remote_id) == ("sent", "r2")
+    (row,) = [r for r in bench.desk.queue_show(one)["history"] if r["event"].endswith("went_out")]
+    assert row["data"]["remote_id"] == "r1"
+    with bench.store.read() as conn:
+        said = [str(notice.facts) for notice in notices.undone(conn)]
+    assert any("went out after all" in one for one in said)

@@ -27,6 +27,7 @@ POLICY = DetectPolicy(languages=("en",))
 FIRST = "Knife attack in Springfield leaves four people dead"
 SECOND_ = "Four killed in Springfield knife attack, police say"
 WORSE = "Forty killed in Springfield knife attack"
+MUCH_WORSE = "400 killed in Springfield knife attack"
 OUTLETS = ("Courier", "Herald", "Planet")
 
 
@@ -175,6 +176,28 @@ def test_a_clear_worsening_is_a_cause_of_its_own(room):
     room.clock.move(MINUTE)
     room.hear("Courier", WORSE)
     assert [kind for kind, *_ in room.causes()] == ["story", "story"]
+
+
+def test_two_worsenings_in_one_minute_are_two_causes(room):
+    """A resume from the first may not close the second, which nobody has seen."""
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.hear("Courier", WORSE)
+    with room.store.read() as conn:
+        seen = latch_store.read(conn).version
+    room.hear("Herald", MUCH_WORSE)
+    with room.store.read() as conn:
+        assert latch_store.read(conn).version == seen + 1
+    assert len(room.causes()) == 3
+
+
+def test_two_worsenings_in_one_batch_are_two_causes(room):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.says("Courier", WORSE)
+    room.says("Herald", MUCH_WORSE)
+    room.grader.drain()
+    assert len(room.causes()) == 3
 
 
 def test_one_outlet_makes_posts_wait_and_calls_nobody(room):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -16,6 +17,7 @@ from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import deliveries, notices, posts
 from killswitch.store import latch as latch_store
+from killswitch.store.engine import Store
 from killswitch.wire import NewPost
 from tests.daemon.bench import LEA, QUIET, SENT, Bench
 from tests.store.made import HOUR, MINUTE, NOW, SECOND, add, pause, put
@@ -118,6 +120,28 @@ def test_a_slow_channel_delays_only_itself(sqlite_store, tmp_path):
     bench.sweep.close()
 
 
+def test_posts_that_wait_on_one_channel_hide_no_late_one_of_another(sqlite_store, tmp_path):
+    patient = replace(QUIET, name="x", late_after=9 * HOUR)
+    bench = Bench(sqlite_store, tmp_path, limits={"insta": QUIET, "x": patient})
+    bench.inhibits.open(InhibitKind.SIGHT, "x", now=NOW)
+    waiting = [add(bench.store, due_at=NOW, channels=("x",)) for _ in range(31)]
+    late = add(bench.store, due_at=NOW + MINUTE)
+    gone = add(bench.store, due_at=NOW + MINUTE, channels=("gone",))
+    bench.live(minutes=20)
+    assert (bench.holds(late), bench.holds(gone)) == (["late"], ["late"])
+    assert {bench.state(one) for one in waiting} == {"scheduled"}
+    bench.sweep.close()
+
+
+def test_posts_that_wait_hide_none_that_lacks_its_second_look(bench):
+    bench.inhibits.open(InhibitKind.SIGHT, "x", now=NOW)
+    for n in range(31):
+        add(bench.store, due_at=NOW + n * SECOND)
+    far = add(bench.store, due_at=NOW + MINUTE, confirm_from=NOW)
+    bench.live(minutes=2)
+    assert bench.holds(far) == ["horizon"]
+
+
 def test_a_channel_that_is_not_configured_any_more_sends_nothing(bench):
     one = add(bench.store, due_at=NOW, channels=("gone",))
     bench.live(minutes=1)
@@ -134,7 +158,48 @@ def test_a_store_that_fails_before_the_intent_costs_nothing(bench, monkeypatch):
 
     monkeypatch.setattr(bench.gate, "_intend", fail)
     bench.turn()
-    assert (bench.state(one), bench.tries(one)) == ("claimed", [])
+    assert (bench.state(one), bench.tries(one)) == ("scheduled", [])
+    bench.live(seconds=3)
+    assert bench.published() == [one]
+
+
+def test_a_line_that_fails_gives_all_its_claims_back_at_once(bench, monkeypatch):
+    ids = [add(bench.store, due_at=NOW + n * SECOND) for n in range(4)]
+    bench.move(seconds=5)
+    real, asked = bench.gate._intend, []
+
+    def fail_at_the_second(delivery, *args, **kwargs):
+        asked.append(delivery)
+        if len(asked) == 2:
+            raise StoreBusyError("store_busy", "locked")
+        return real(delivery, *args, **kwargs)
+
+    monkeypatch.setattr(bench.gate, "_intend", fail_at_the_second)
+    bench.turn()
+    assert bench.published() == ids[:1]
+    assert [bench.state(one) for one in ids] == ["sent", *["scheduled"] * 3]
+    assert bench.the(ids[3]).owner is None
+    bench.live(seconds=5)
+    assert bench.published() == ids
+
+
+def test_a_line_that_fails_while_the_store_is_gone_leaves_its_claims_to_the_reaper(
+    bench, monkeypatch
+):
+    one = add(bench.store, due_at=NOW)
+    real = Store.write
+
+    @contextlib.contextmanager
+    def only_claims(store, *, urgent=False):
+        if threading.current_thread().name.startswith("send"):
+            raise StoreBusyError("store_busy", "locked")
+        with real(store, urgent=urgent) as conn:
+            yield conn
+
+    monkeypatch.setattr(Store, "write", only_claims)
+    bench.turn()
+    assert (bench.state(one), bench.faults) == ("claimed", [])
+    monkeypatch.undo()
     bench.live(minutes=2)
     assert bench.published() == [one]
 

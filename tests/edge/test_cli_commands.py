@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -717,6 +718,20 @@ def test_a_good_configuration_is_listed(config, capsys):
     assert {"path", "value", "source"} == doc["settings"][0].keys()
 
 
+@pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"]], ids=str)
+def test_a_server_without_its_driver_is_exit_78_with_the_mend(
+    home, config, capsys, monkeypatch, words
+):
+    with Path(config).open("a") as file:
+        file.write('[store]\nurl = "postgresql://killswitch@db.example.org/killswitch"\n')
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert main(["--config", config, *words]) == 78
+    told = capsys.readouterr()
+    assert "requirements-postgres.lock" in told.err
+    assert "Traceback" not in told.out + told.err
+    assert not (home / "state").exists()
+
+
 @contextmanager
 def a_web_server(body, status=200):
     class Handler(BaseHTTPRequestHandler):
@@ -821,3 +836,34 @@ def test_a_person_is_erased_and_the_metrics_are_text(desk, home):
         client.post(f"/people/{part('CORP+Léa ?')}/erase")
         assert client.text("/metrics").startswith("killswitch_paused")
     assert desk.asked("erase") == [{"login": "CORP+Léa ?"}]
+
+
+def test_a_name_is_erased_by_command_and_its_blanks_are_no_matter(ks, desk):
+    code, out, _ = ks("people", "erase", "Anna Lou", "--yes", "--as", "karim")
+    assert code == 0
+    assert desk.asked("erase") == [{"login": "Anna Lou"}]
+    assert "Anna Lou" in out
+
+
+def test_an_erasure_is_one_json_document(ks, desk):
+    code, out, _ = ks("people", "erase", "lea", "--yes", "--json")
+    assert (code, json.loads(out)) == (0, {"erased": "lea"})
+
+
+def test_an_erasure_can_not_be_taken_back_so_it_asks(ks, desk, monkeypatch):
+    code, _, err = ks("people", "erase", "lea")
+    assert code == 2
+    assert "--yes" in err
+    monkeypatch.setattr("killswitch.cli.people.on_terminal", lambda: True)
+    for said, erased in (("no", 0), ("lea", 1)):
+        monkeypatch.setattr("killswitch.cli.people.ask", lambda question, said=said: said)
+        code, _, _ = ks("people", "erase", "lea")
+        assert code == (0 if erased else 1)
+        assert len(desk.asked("erase")) == erased
+
+
+def test_who_is_not_known_can_not_be_erased(ks, desk):
+    desk.refusal = RefusedError("not_found", "nobody called 'x' is known", "")
+    code, _, err = ks("people", "erase", "x", "--yes")
+    assert code == 5
+    assert "nobody" in err

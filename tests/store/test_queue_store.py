@@ -186,8 +186,6 @@ def test_held_deliveries_are_found_by_the_reason_of_a_pause(store):
         assert [one.id for one in found] == [soon, mixed]
         assert deliveries.count_undecided(conn, incident="i1", now=NOW + HOUR) == 2
         assert deliveries.clashing(conn, "s1") == (1, set())
-        only = deliveries.held_only_by(conn, HoldKind.PAUSE, HoldKind.LEAD, ref="i1")
-        assert [one.id for one in only] == [soon, later]
         assert deliveries.count_undecided(conn, incident="i2", now=NOW + HOUR) == 0
         ever = deliveries.ever_held(conn, "i9", "s1")
         assert [one.id for one in ever] == [mixed]

@@ -371,9 +371,12 @@ def test_a_resume_before_the_search_is_through_finishes_the_search(house: House)
     assert house.holds(joke) == ["clash"]
 
 
-def test_a_queue_full_of_clashes_is_searched_to_its_end(small_house: House) -> None:
+def test_a_queue_full_of_clashes_is_searched_to_its_end(
+    small_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More clashes than one transaction holds, and others between them."""
-    many = clashing.HELD_MOST * 2 + 1
+    monkeypatch.setattr(clashing, "SCAN_BATCH", 20)
+    many = 41
     posts = [
         small_house.add(text=text, at=f"+{n}h", channels=("log",))
         for n in range(1, many + 1)

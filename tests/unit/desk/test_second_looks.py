@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from killswitch.errors import RefusedError
+from killswitch.wire import Caller
 from tests.unit.desk.house import KARIM, LEA, NOW, ROOT, WEEK, House, refused
 
 # ---- gaps, caps, horizon --------------------------------------------------------------------
@@ -193,3 +195,74 @@ def test_a_held_post_may_be_approved_and_stays_held(strict: House) -> None:
     assert (strict.state(delivery), strict.holds(delivery)) == ("held", ["human"])
     strict.do("release", delivery)
     assert strict.state(delivery) == "scheduled"
+
+
+def test_what_came_due_in_a_pause_unapproved_is_held_by_it_and_no_approval_lets_it_out(
+    strict: House,
+) -> None:
+    due, soon, later = (strict.add(at=at) for at in ("+5m", "+25m", "+2h"))
+    strict.pause()
+    strict.turn()
+    assert [strict.state(one) for one in (due, soon, later)] == [
+        "held",
+        "held",
+        "awaiting_approval",
+    ]
+    strict.move(minutes=10)
+    assert refused(strict.resume, kind=RefusedError).code == "undecided"
+    strict.resume(keep_held=True)
+    strict.do("approve", due, soon, caller=KARIM)
+    strict.live(hours=1)
+    assert strict.published() == []
+
+
+def test_an_approval_right_after_the_resume_lets_nothing_out_inside_the_lead(strict: House) -> None:
+    """The press comes before the sweep has turned."""
+    soon = strict.add(at="+20m")
+    strict.pause()
+    strict.resume()
+    assert (strict.state(soon), strict.holds(soon)) == ("held", ["lead"])
+    strict.do("approve", soon, caller=KARIM)
+    strict.live(hours=1)
+    assert strict.published() == []
+
+
+def test_an_unapproved_post_that_was_released_in_a_pause_still_waits_for_its_approver(
+    strict: House,
+) -> None:
+    soon = strict.add(at="+20m")
+    strict.pause()
+    strict.turn()
+    strict.do("release", soon)
+    strict.resume()
+    assert strict.state(soon) == "awaiting_approval"
+    strict.do("approve", soon, caller=KARIM)
+    strict.live(minutes=21)
+    assert strict.published() == [soon]
+
+
+@pytest.mark.parametrize(
+    "approver",
+    [
+        replace(KARIM, login="lea-admin"),
+        replace(ROOT, said_name="lea-admin"),
+        replace(ROOT, said_name="Léa Martin"),
+    ],
+    ids=["her other login", "root for that", "root for her name"],
+)
+@pytest.mark.parametrize("edited", [False, True], ids=["wrote", "edited"])
+def test_the_two_logins_of_one_person_are_no_two_persons(
+    strict: House, approver: Caller, *, edited: bool
+) -> None:
+    persons = dict.fromkeys(("Léa Martin", "lea", "lea-admin"), frozenset({"Léa Martin"}))
+    persons["karim"] = frozenset({"Karim"})
+    strict.context = replace(strict.context, persons=persons)
+    delivery = strict.add(caller=KARIM if edited else LEA)
+    if edited:
+        strict.do("edit", delivery, text="better", caller=LEA)
+    error = refused(strict.do, "approve", delivery, caller=approver, kind=RefusedError)
+    assert error.code == "own_post"
+    assert "lea" in error.message
+    if not edited:
+        strict.do("approve", delivery, caller=KARIM)
+        assert strict.state(delivery) == "scheduled"

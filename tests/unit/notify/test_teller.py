@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from killswitch.clock import FakeClock
 from killswitch.notify.policy import NotifyPolicy
@@ -13,6 +14,7 @@ from killswitch.notify.teller import Teller
 from killswitch.store import notices, people
 from killswitch.store.engine import Store
 from killswitch.store.notices import NoticeKind, add_notice
+from killswitch.store.schema import deliveries, posts
 from tests.unit.notify.builders import AT, FACTS, Office, a_status, a_store, running
 
 LEA, KARIM = "mailto://lea", "ntfy://host/karim"
@@ -327,6 +329,70 @@ def test_a_resume_ends_the_calls_about_the_pause_but_not_those_about_a_post(desk
         assert notices.stand_down(conn, now=desk.clock.now()) == 1
     desk.status = running()
     assert desk.after(minutes=15) == [LEA, KARIM, BOSS]
+
+
+def a_delivery(desk: Desk, delivery: str, state: str) -> None:
+    """A row that stands in this state; the store of these tests has no triggers."""
+    with desk.store.write() as conn:
+        conn.execute(sa.delete(deliveries).where(deliveries.c.id == delivery))
+        conn.execute(
+            sa.insert(deliveries).values(
+                id=delivery, post="p1", queue="main", channel="x", state=state, due_at=AT,
+                zone="UTC", wall="", next_at=AT, changed_at=AT,
+            )
+        )  # fmt: skip
+
+
+def in_doubt(desk: Desk, *ids: str) -> None:
+    with desk.store.write() as conn:
+        there = conn.execute(sa.select(posts.c.id)).first()
+        if there is None:
+            conn.execute(
+                sa.insert(posts).values(
+                    id="p1", queue="main", text="", media=[], tags=[], author="u1", created_at=AT,
+                    content_hash="",
+                )
+            )  # fmt: skip
+    for one in ids:
+        a_delivery(desk, one, "uncertain")
+        with desk.store.write() as conn:
+            facts = {"delivery": one, "channel": "x", "text": f"post {one}", "why": "reset"}
+            add_notice(conn, kind="uncertain", ref=one, facts=facts, now=desk.clock.now())
+
+
+def test_a_post_in_doubt_calls_until_it_is_resolved(desk):
+    in_doubt(desk, "d1")
+    assert desk.after(seconds=0) == [LEA, KARIM]
+    assert desk.after(minutes=15) == [LEA, KARIM, BOSS]
+    a_delivery(desk, "d1", "sent")
+    assert desk.after(minutes=15) == []
+    assert desk.open() == 0
+
+
+def test_a_post_in_doubt_calls_until_an_answer(desk):
+    in_doubt(desk, "d1")
+    desk.after(seconds=0)
+    desk.ack()
+    assert desk.after(hours=1) == []
+
+
+def test_of_several_posts_in_doubt_the_calls_go_on_for_the_one_that_is_left(desk):
+    """The older notice hands its post over to the newer one, whose own post is resolved first."""
+    in_doubt(desk, "d1")
+    desk.after(seconds=0)
+    desk.clock.move(MINUTE)
+    in_doubt(desk, "d2")
+    desk.after(seconds=0)
+    desk.after(minutes=15)
+    a_delivery(desk, "d2", "sent")
+    desk.status = a_status(uncertain=[{"id": "d1", "channel": "x", "text": "post d1"}])
+    desk.clock.move(15 * MINUTE)
+    desk.teller.round()
+    assert {"post d1" in one["title"] for one in desk.office.sent} == {True}
+    desk.office.urls()
+    a_delivery(desk, "d1", "held")
+    assert desk.after(minutes=16) == []
+    assert desk.open() == 0
 
 
 # ---- quiet hours --------------------------------------------------------------------------------

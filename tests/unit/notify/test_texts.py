@@ -261,3 +261,29 @@ def test_a_flood_of_words_never_pushes_the_commands_out():
     body = written(facts=FACTS | {"evidence": long}, status=status, language="en").body
     assert "killswitch ack" in body
     assert "killswitch resume" in body
+
+
+def test_a_repeat_about_posts_in_doubt_leaves_out_what_was_resolved():
+    post = {"delivery": "d1", "channel": "Insta", "text": "First", "why": "reset"}
+    others = [{**post, "delivery": f"d{n}", "text": f"No {n}"} for n in (2, 3)]
+    facts = {**post, "joined": others}
+    lost = [{"id": one, "channel": "Insta", "text": "x"} for one in ("d1", "d2", "d3")]
+
+    def told(*ids):
+        status = a_status(uncertain=[one for one in lost if one["id"] in ids])
+        return written(NoticeKind.UNCERTAIN, facts, status=status, language="en")
+
+    assert "First" in told("d1", "d2", "d3").title
+    text = told("d3")
+    assert "No 3" in text.title
+    assert "resolve d3" in text.body
+    assert "First" not in text.title + text.body
+    assert "No 2" not in text.title + text.body
+    assert "First" in told().title
+
+
+def test_a_post_that_is_out_after_all_is_not_to_be_resolved():
+    facts = {"delivery": "d1", "channel": "Insta", "text": "First", "why": "late", "out": True}
+    body = written(NoticeKind.UNCERTAIN, facts, status=running(), language="en").body
+    assert "queue show d1" in body
+    assert "resolve" not in body

@@ -3,7 +3,8 @@ Named points at which a test may stop or break the program.
 
 Off unless ``KILLSWITCH_FAILPOINTS`` is set in the environment of the process: then it maps names
 to actions, ``gate.after_intent=kill,pause.after_trip=stop@3`` (the third time it is passed).
-``kill`` and ``stop`` are signals to the process itself, ``error`` is a failed system call.
+``kill`` and ``stop`` are signals to the process itself, ``error`` is a failed system call, ``hang``
+keeps the thread there for ever, with whatever it holds.
 The crash tests need them, and the model of the protocol (``tests/model``) ties its steps to them.
 
 Standard library only: the panic path of the CLI loads this module.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
 from collections import Counter
 
 from killswitch.errors import ConfigError
@@ -98,7 +100,7 @@ POINTS = {
     "grade.after_commit": "C16",
 }
 
-_ASKED = re.compile(r"(?P<name>[^=]+)=(?P<action>kill|stop|error)(@(?P<nth>[1-9]\d*))?")
+_ASKED = re.compile(r"(?P<name>[^=]+)=(?P<action>kill|stop|error|hang)(@(?P<nth>[1-9]\d*))?")
 
 
 class FailpointError(OSError):
@@ -126,14 +128,14 @@ def check() -> None:
     Refuse a misspelt fault: a test that waits for it would pass for the wrong reason.
 
     Raises:
-        ConfigError: A name is no point of ours, or an action is not ``kill``, ``stop``, ``error``.
+        ConfigError: A name is no point of ours, or an action is not one of the four.
     """
     if _WRONG:
         raise ConfigError(
             "failpoint",
             f"{_VARIABLE}: there is no such failpoint or action: {', '.join(_WRONG)}",
-            "write NAME=kill, NAME=stop or NAME=error, perhaps @3 for the third time; the names "
-            "stand in killswitch/failpoints.py",
+            "write NAME=kill, NAME=stop, NAME=error or NAME=hang, perhaps @3 for the third time; "
+            "the names stand in killswitch/failpoints.py",
         )
 
 
@@ -149,5 +151,7 @@ def passing(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
+    if action == "hang":
+        threading.Event().wait()
     if action == "error":
         raise FailpointError(f"failpoint {name}")

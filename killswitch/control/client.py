@@ -160,7 +160,7 @@ class Client:
                 response = connection.getresponse()
                 raw = response.read(ANSWER_MOST)
         except TimeoutError as error:
-            how = f"did not answer in {timeout_s:g} s"
+            how = f"did not answer in {timeout_s:.2g} s"
             raise self._unreachable(how, "timeout", acts=method != "GET") from error
         except FileNotFoundError as error:
             raise self._unreachable("is not there", "unreachable") from error

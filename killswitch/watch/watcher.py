@@ -42,7 +42,8 @@ _log = structlog.get_logger(__name__)
 
 # Spreads polls so that feeds do not fall into step; nothing secret hangs on it.
 _JITTER = random.SystemRandom()
-# A round waits so long for its polls, a look so long (a resume has 30 s for looking and grading).
+# A round waits so long for its polls, unless another feed is due before; a look so long (a resume
+# has 30 s for looking and grading).
 ROUND_S = 5.0
 WAIT_LOOK_S = 25.0
 # A look skips feeds that were read so recently (design section 4).
@@ -142,10 +143,13 @@ class Watcher:
     def round(self) -> Round:
         """Poll every feed that is due."""
         now = self._clock.now()
-        return self._poll(
-            lambda row: row.next_poll_at is None or row.next_poll_at <= now or _is_ahead(row, now),
-            wait_s=self._round_s,
+        asked = self._send_out(
+            lambda row: row.next_poll_at is None or row.next_poll_at <= now or _is_ahead(row, now)
         )
+        next_at = self._next_due()
+        until_s = (next_at - now).total_seconds() if next_at else self._round_s
+        wait(asked, timeout=min(self._round_s, max(0.0, until_s)))
+        return self._came(asked)
 
     def look(self) -> Round:
         """
@@ -160,24 +164,30 @@ class Watcher:
             backing_off = row.backoff_until is not None and row.backoff_until > now
             return _is_ahead(row, now) or (not just_read and not backing_off)
 
-        came = self._poll(wanted, wait_s=WAIT_LOOK_S)
+        asked = self._send_out(wanted)
+        wait(asked, timeout=WAIT_LOOK_S)
+        came = self._came(asked)
         return replace(came, failed=(*came.failed, *came.under_way))
 
-    def _poll(self, wanted: Callable[[Any], bool], *, wait_s: float) -> Round:
-        asked = self._send_out(wanted)
-        wait(asked, timeout=wait_s)
+    def _came(self, asked: Sequence[Future[Polled]]) -> Round:
+        """Tell what the polls have come to until now."""
         ended = [one.result() for one in asked if one.done()]
         under_way = self._lines.under_way()
-        with self._store.read() as conn:
-            rows = news.feed_rows(conn, self._feeds)
-        later = [self._next_at(row) for row in rows.values() if row.name not in under_way]
         return Round(
             polled=len(ended),
             failed=tuple(one.feed for one in ended if not one.ok),
             new_items=sum(one.new for one in ended),
             under_way=tuple(name for name in self._feeds if name in under_way),
-            next_at=min((at for at in later if at is not None), default=None),
+            next_at=self._next_due(),
         )
+
+    def _next_due(self) -> datetime | None:
+        """Say when the next feed is due that is not being asked already."""
+        under_way = self._lines.under_way()
+        with self._store.read() as conn:
+            rows = news.feed_rows(conn, self._feeds)
+        later = [self._next_at(row) for row in rows.values() if row.name not in under_way]
+        return min((at for at in later if at is not None), default=None)
 
     def _send_out(self, wanted: Callable[[Any], bool]) -> list[Future[Polled]]:
         """Ask what is wanted and not being asked already; return all polls to wait for."""

@@ -53,7 +53,7 @@ from killswitch.trip import tampered, trip
 from killswitch.watch.grader import Grader
 from killswitch.watch.lexicons import load_lexicons
 from killswitch.watch.parsers import Parsers
-from killswitch.watch.watcher import Watcher
+from killswitch.watch.watcher import Round, Watcher
 
 _log = structlog.get_logger(__name__)
 
@@ -111,6 +111,8 @@ class Daemon:
         self._relays: Relays
         self._loops: dict[str, Loop] = {}
         self._looked_for: datetime | None = None
+        # Feeds of the first round that have not ended their first poll yet; None before it.
+        self._first_polls: set[str] | None = None
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -348,10 +350,8 @@ class Daemon:
     def _watch_step(self) -> float:
         parts = self.parts
         came = parts.watcher.round()
-        if not came.under_way and not parts.eyes.first_round.is_set():
-            self._grade_all()
-            parts.eyes.first_round.set()
-            self.wake("guard")
+        if not parts.eyes.first_round.is_set():
+            self._end_first_round(parts, came)
         now = self.clock.now()
         if self.guard.clock_is_proven(now):
             with self.store.write() as conn:
@@ -360,6 +360,15 @@ class Daemon:
             return 1.0
         self._alarm.wake_at("watch", came.next_at, self._loops["watch"].wake)
         return max(0.0, (came.next_at - now).total_seconds())
+
+    def _end_first_round(self, parts: Parts, came: Round) -> None:
+        """Let blindness be judged once every feed of the first round has ended one poll."""
+        left = set(came.under_way)
+        self._first_polls = left if self._first_polls is None else self._first_polls & left
+        if not self._first_polls:
+            self._grade_all()
+            parts.eyes.first_round.set()
+            self.wake("guard")
 
     def _grade_step(self) -> float:
         self._grade_all()

@@ -1,9 +1,8 @@
 """
 Feeds, items and stories.
 
-Ingest and grading are one transaction each: new items come with their feed's validators (so that
-a crash reads the feed again rather than losing an item), grades come with the story and the cause
-(crash points C15 and C16).
+The last of a feed's new items come with its validators (so that a crash reads the feed again
+rather than losing an item), grades come with the story and the cause (crash points C15 and C16).
 """
 
 from __future__ import annotations
@@ -109,7 +108,8 @@ def ingest(
             for item in fresh
         ]
         conn.execute(sa.insert(items), rows)
-    conn.execute(sa.update(feeds).where(feeds.c.name == feed).values(**values))
+    if values:
+        conn.execute(sa.update(feeds).where(feeds.c.name == feed).values(**values))
     if fresh:
         newest = _newest(fresh, now)
         older = sa.or_(feeds.c.newest_item_at.is_(None), feeds.c.newest_item_at < newest)

@@ -169,6 +169,20 @@ def test_bad_feeds_that_are_known_leave_all_threads_to_the_others(farm):
     assert sum(one.asked(name) for name in bad) <= SLOW_THREADS
 
 
+def test_a_round_waits_for_bad_feeds_no_longer_than_until_the_next_one_is_due(farm):
+    one = farm(bad=silent, good=good)
+    one.watcher._round_s = LONG
+    with one.store.write() as conn:
+        values = {"next_poll_at": one.clock.now() + timedelta(seconds=0.2)}
+        news.ingest(conn, "good", [], values=values, now=one.clock.now())
+    came = one.watcher.round()
+    assert (came.polled, came.under_way) == (0, ("bad",))
+    one.clock.move(MINUTE)
+    one.watcher._round_s = SHORT
+    assert one.rounds().under_way == ("bad",)
+    assert one.read_now() == {"good"}
+
+
 def test_every_bad_feed_has_its_turn_in_the_end(farm):
     bad = many("bad", THREADS + 9, silent)
     one = farm(**bad, **many("good", 1, good))

@@ -13,7 +13,7 @@ from killswitch.clock import FakeClock
 from killswitch.net import Door, NetPolicy
 from killswitch.store.engine import StoreFailedError
 from killswitch.watch.parsers import Parsers
-from killswitch.watch.watcher import GONE_WAIT, Watcher
+from killswitch.watch.watcher import BITE, GONE_WAIT, Watcher
 from tests.daemon.site import INTERVAL, LONG, POLICY, Site, a_feed
 from tests.edge.raw_server import reply
 from tests.store.made import HOUR, MINUTE, NOW, SECOND
@@ -154,6 +154,27 @@ def test_a_feed_that_can_not_be_stored_is_not_read_and_not_asked_again_at_once(s
     assert site.server.connections == 1
     monkeypatch.setattr(site.store, "write", real)
     assert site.round(minutes=2).new_items == 1
+
+
+def test_a_long_feed_is_stored_in_bites_and_counts_as_read_only_when_all_are(site, monkeypatch):
+    body = a_feed(*((f"a{n:03}", NOW) for n in range(3 * BITE)))
+    site.says["a"] = reply(200, body, ETag='"1"')
+    real, bites = site.store.write, []
+
+    def write(**how):
+        bites.append(len(site.items()))
+        if len(bites) == 3:
+            raise StoreFailedError("store_failed", "disk full")
+        return real(**how)
+
+    monkeypatch.setattr(site.store, "write", write)
+    assert site.round().failed == ("a",)
+    assert bites == [0, BITE, 2 * BITE]
+    assert (site.row().etag, site.row().last_good_at) == (None, None)
+    came = site.round(minutes=3)
+    assert (came.failed, came.new_items) == ((), BITE)
+    assert len(site.items()) == 3 * BITE
+    assert site.row().etag == '"1"'
 
 
 def test_many_feeds_of_one_host_are_asked_one_at_a_time(sqlite_store, parsers):

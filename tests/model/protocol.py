@@ -27,14 +27,12 @@ from tests.model.world import (
     CLEAR,
     DEAD,
     DOWN,
-    FLAG,
     FLAGGED,
     GRADED,
     HELD,
     IDLE,
     INTENDED,
     LOOKED,
-    MANUAL,
     NEW,
     NO,
     OVERLOOKS,
@@ -58,6 +56,7 @@ from tests.model.world import (
     Post,
     World,
     change,
+    flagged,
     is_up,
     loosen,
     put,
@@ -65,6 +64,7 @@ from tests.model.world import (
     spend,
 )
 
+NONE: frozenset[str] = frozenset()
 Move = tuple[int, World]
 """The delivery that a step is about (-1: none), and the world that it leads to."""
 
@@ -165,7 +165,7 @@ class Protocol:
             return
         i, done, state = node.post, rest(w, n), SCHEDULED
         if node.at == FLAGGED:
-            done, state = self.trip(done, FLAG) if w.flag else done, HELD
+            done, state = self.trip(done, w.flag) if w.flag else done, HELD
         if node.fits and w.posts[i].state in {SENDING, UNCERTAIN}:
             done = put(done, i, state, new_fence=True)
         yield i, done
@@ -238,28 +238,28 @@ class Protocol:
     def press(self, w: World, n: int) -> Iterator[Move]:
         """Somebody presses pause: the in-memory stop stands before anything is written."""
         if w.left.presses and w.nodes[n].phase == UP and not w.nodes[n].stop:
-            yield -1, spend(change(w, n, stop=True), "presses")
+            yield -1, spend(change(w, n, stop=w.left.press), "presses")
 
     def pause(self, w: World, n: int) -> Iterator[Move]:
         """The cause, COMMIT, ACCEPTED; the guard does the same for a pause that a flag holds."""
-        if w.nodes[n].stop:
-            done = self.trip(w, MANUAL)
-            yield -1, change(done._replace(told=w.told | {MANUAL}), n, stop=False)
+        if asked := w.nodes[n].stop:
+            done = self.trip(w, asked)
+            yield -1, change(done._replace(told=w.told | {asked}), n, stop="")
 
     def pause_by_flag(self, w: World, n: int) -> Iterator[Move]:
         """The store is slow: a flag is fsynced, ACCEPTED; the stop stays till the cause follows."""
         if w.nodes[n].stop and not w.flag and w.left.flags:
-            yield -1, spend(w._replace(flag=True, told=w.told | {FLAG}), "flags")
+            yield -1, flagged(w)
 
     def write_flag(self, w: World) -> Iterator[Move]:
         """``killswitch pause`` without a daemon, or ``touch pause.d/x``."""
         if w.left.flags and not w.flag:
-            yield -1, spend(w._replace(flag=True, told=w.told | {FLAG}), "flags")
+            yield -1, flagged(w)
 
     def guard(self, w: World, n: int) -> Iterator[Move]:
         """Once a second every flag becomes a cause."""
-        if w.nodes[n].phase == UP and w.flag and FLAG not in w.causes:
-            yield -1, self.trip(w, FLAG)
+        if w.nodes[n].phase == UP and w.flag and w.flag not in w.causes:
+            yield -1, self.trip(w, w.flag)
 
     def seal(self, w: World, n: int) -> Iterator[Move]:
         """Nothing is being sent under an open cause: SEALED, with what may have gone out."""
@@ -271,7 +271,8 @@ class Protocol:
     def seal_by_store(self, w: World) -> Iterator[Move]:
         """The same without a daemon: a flag stands; none runs, or none is sending."""
         none_runs = all(node.phase == DOWN for node in w.nodes)
-        if FLAG in w.told and w.receipt is None and (none_runs or not self.on_wire(w)):
+        stands = any(pause.startswith("flag") for pause in w.told)
+        if stands and w.receipt is None and (none_runs or not self.on_wire(w)):
             yield -1, w._replace(receipt=self.unsure(w))
 
     def on_wire(self, w: World) -> bool:
@@ -318,7 +319,7 @@ class Protocol:
         node = w.nodes[n]
         ready = node.phase == UP and node.sees != BLIND and not node.stop and not node.resuming
         if ready and w.left.resumes and w.causes:
-            begun = change(w, n, resuming="looked", seen=w.version, shown=FLAG in w.causes)
+            begun = change(w, n, resuming="looked", seen=w.version, shown=w.causes)
             yield -1, spend(begun, "resumes")
 
     def resume_flags(self, w: World, n: int) -> Iterator[Move]:
@@ -326,13 +327,13 @@ class Protocol:
         node = w.nodes[n]
         if node.resuming != "looked":
             return
-        if w.flag and not self.may_remove(node):
-            yield -1, change(self.trip(w, FLAG), n, resuming="", seen=0, shown=False)
+        if w.flag and not self.may_remove(w, node):
+            yield -1, change(self.trip(w, w.flag), n, resuming="", seen=0, shown=NONE)
         else:
-            yield -1, change(w._replace(flag=False), n, resuming="unflagged", shown=False)
+            yield -1, change(w._replace(flag=""), n, resuming="unflagged", shown=NONE)
 
-    def may_remove(self, node: Node) -> bool:
-        return node.shown
+    def may_remove(self, w: World, node: Node) -> bool:
+        return w.flag in node.shown
 
     def resume_commit(self, w: World, n: int) -> Iterator[Move]:
         """One transaction: version as seen; close, hold the lead, carry the decisions out."""
@@ -415,7 +416,7 @@ class Protocol:
         """Flags become causes; what a dead daemon was sending is uncertain, and a cause."""
         if w.nodes[n].phase != DOWN:
             return
-        done = self.trip(w, FLAG) if w.flag else w
+        done = self.trip(w, w.flag) if w.flag else w
         owned = {node.post for node in w.nodes if node.fits}
         for i, post in enumerate(done.posts):
             if post.state == CLAIMED and i not in owned:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from tests.model.world import (
     CLEAR,
-    FLAG,
     GRADED,
     QUIET,
     SENDING,
@@ -105,9 +104,9 @@ def _by_crash(new: World) -> str | None:
 
 
 def _of_the_pause(old: World, step: Step, new: World) -> str | None:
-    if old.flag and not new.flag and FLAG not in old.causes:
+    if old.flag and not new.flag and old.flag not in old.causes:
         return "F"
-    if not new.told <= (new.causes | {FLAG} if new.flag else new.causes):
+    if not new.told <= new.causes | {new.flag}:
         return "I8"
     if old.causes == new.causes:
         return None

@@ -150,7 +150,7 @@ def _changes(old: World, new: World) -> Iterator[str]:
     if old.causes != new.causes:
         yield f"causes {', '.join(sorted(new.causes)) or 'none'} (version {new.version})"
     if old.flag != new.flag:
-        yield "a flag" if new.flag else "no flag"
+        yield new.flag or "no flag"
     if new.told - old.told:
         yield "ACCEPTED"
     if old.receipt is None and new.receipt is not None:
@@ -172,7 +172,7 @@ def _node_changes(name: str, was: Node, now: Node) -> Iterator[str]:
     if was.at != now.at:
         yield f"{name} is {now.at} {now.said}".rstrip()
     if was.stop != now.stop and now.stop:
-        yield f"{name} stops in memory"
+        yield f"{name} stops in memory for {now.stop}"
     if was.sees != now.sees and now.phase == was.phase:
         yield f"{name} sees: {now.sees}"
     if was.resuming != now.resuming and now.resuming:

@@ -15,11 +15,9 @@ from tests.model.rules import PROMISED
 from tests.model.world import (
     CLAIMED,
     DOWN,
-    FLAG,
     GRADED,
     INTENDED,
     LOOKED,
-    MANUAL,
     NEW,
     NO,
     QUIET,
@@ -201,7 +199,7 @@ class AcceptedTooEarly(Weakening):
 
     def press(self, w: World, n: int) -> Iterator[Move]:
         for i, new in super().press(w, n):
-            yield i, new._replace(told=new.told | {MANUAL})
+            yield i, new._replace(told=new.told | {w.left.press})
 
 
 class TakenTooEarly(Weakening):
@@ -221,7 +219,7 @@ class FlagRemovedUnseen(Weakening):
 
     breaks = "F"
 
-    def may_remove(self, node: Node) -> bool:
+    def may_remove(self, w: World, node: Node) -> bool:
         return True
 
 
@@ -258,8 +256,10 @@ class FlagGoneIsOver(Weakening):
 
     def guard(self, w: World, n: int) -> Iterator[Move]:
         yield from super().guard(w, n)
-        if FLAG in w.causes and not w.flag:
-            yield -1, w._replace(causes=w.causes - {FLAG}, version=w.version + 1, told=frozenset())
+        gone = {cause for cause in w.causes if cause.startswith("flag") and cause != w.flag}
+        if gone:
+            told = w.told - gone
+            yield -1, w._replace(causes=w.causes - gone, version=w.version + 1, told=told)
 
 
 class DismissClosesAll(Weakening):

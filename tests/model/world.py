@@ -17,7 +17,7 @@ WIRE, REACHED, ANSWERED = "on the wire", "reached", "answered"
 # What a request came to.
 YES, NO, UNKNOWN = "sent", "unsent", "unknown"
 DOWN, STARTING, UP = "down", "starting", "up"
-MANUAL, STORY, FLAG, UNCLEAN = "manual", "story", "flag", "unclean_start"
+STORY, UNCLEAN = "story", "unclean_start"
 # The one tragedy: not heard of, read but not graded, graded with its cause.
 QUIET, UNGRADED, GRADED = "quiet", "ungraded", "graded"
 BLIND, CLEAR, OVERLOOKS = "blind", "clear", "overlooks what waits"
@@ -43,21 +43,21 @@ class Node(NamedTuple):
     """
     One daemon: what dies with it.
 
-    ``stop``: the in-memory stop of a pause that is being written. ``at``, ``post``, ``fits``,
-    ``said``: its sending thread. ``resuming``: how far a resume has come; ``shown``: whether the
-    flag is among the causes that it closes.
+    ``stop``: the pause that is being written, and stops in memory until then. ``at``, ``post``,
+    ``fits``, ``said``: its sending thread. ``resuming``: how far a resume has come; ``seen`` and
+    ``shown``: the version that its human saw, and the causes of that version.
     """
 
     phase: str = DOWN
     sees: str = BLIND
-    stop: bool = False
+    stop: str = ""
     at: str = IDLE
     post: int = -1
     fits: bool = False
     said: str = ""
     resuming: str = ""
     seen: int = 0
-    shown: bool = False
+    shown: frozenset[str] = frozenset()
 
 
 DEAD = Node()
@@ -72,13 +72,24 @@ class Left(NamedTuple):
     resumes: int = 1
     news: int = 1
 
+    @property
+    def press(self) -> str:
+        """The next press of the button; each is a pause of its own."""
+        return f"manual {self.presses}"
+
+    @property
+    def flag(self) -> str:
+        """The next flag; each is a pause of its own."""
+        return f"flag {self.flags}"
+
 
 class World(NamedTuple):
     """
     Everything.
 
+    ``flag``: what lies in the flag directory, by the name of the cause that it is to become.
     ``told``: pauses that somebody was told of as recorded. ``receipt``: the deliveries that a seal
-    named as uncertain, None without a seal. ``seen``: the version on the resumer's screen.
+    named as uncertain, None without a seal.
     """
 
     posts: tuple[Post, ...]
@@ -86,7 +97,7 @@ class World(NamedTuple):
     left: Left
     causes: frozenset[str] = frozenset()
     version: int = 1
-    flag: bool = False
+    flag: str = ""
     told: frozenset[str] = frozenset()
     receipt: frozenset[int] | None = None
     news: str = QUIET
@@ -123,6 +134,11 @@ def put(w: World, i: int, state: str, *, new_fence: bool = False, **values: obje
 def spend(w: World, what: str) -> World:
     """Count down what may not happen for ever."""
     return w._replace(left=w.left._replace(**{what: getattr(w.left, what) - 1}))
+
+
+def flagged(w: World) -> World:
+    """Write the next flag; it is on the disk when somebody is told of it."""
+    return spend(w._replace(flag=w.left.flag, told=w.told | {w.left.flag}), "flags")
 
 
 def loosen(w: World, node: Node) -> World:

@@ -167,7 +167,7 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
 
 def _inside(hit: Hit, main: Hit | None) -> bool:
     """Say whether the event's own words hold the hit: the school of a "school shooting"."""
-    return main is not None and main.first <= hit.first and hit.last <= main.last
+    return main is not None and main.first <= hit.last and hit.first <= main.last
 
 
 def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[Kind]:

@@ -64,7 +64,7 @@ _TOLL_FROM, _TOLL_RATIO = 3, 1.6
 # How grave a story must be told, by newsrooms beyond the asked ones: (so many more, least score).
 _SOON = {
     "death": ((0, 1.05), (1, 1.0)),
-    "attack": ((0, 1.25), (1, 1.1), (2, 1.0)),
+    "attack": ((0, 1.3), (1, 1.15), (2, 1.0)),
     "war": ((0, 1.0),),
     "own": ((0, 1.0),),
     "": ((0, 1.25), (1, 1.0)),

@@ -157,6 +157,8 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
     for kind in _telling_kinds(reading, main, dead):
         inside = kind is Kind.SETTING
         apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
+        if reading.counts.dead or reading.counts.injured:
+            apart = [hit for hit in apart if "untold" not in hit.term.tags]
         best = max(apart, key=lambda h: h.term.weight, default=None)
         if best is not None:
             most = _most(kind, reading, main)

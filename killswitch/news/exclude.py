@@ -22,7 +22,7 @@ _HARD_VETOES = ("court", "past", "statistics", "livestock")
 # Sums over months are told daily: a toll beyond this in a war or an epidemic is such a sum.
 _RUNNING_SUM = 1000
 # News of the hours after a great attack or accident is still that event; a warning is none yet.
-_LEFT = {"aftermath": 0.7, "later": 0.7}
+_LEFT = {"aftermath": 0.7, "later": 0.7, "arrest": 0.85}
 _WARNED, _MOST_WARNED = 0.6, 0.9
 # A funeral or an inheritance tells a death once more; it does not make it wider known.
 _LATER = 0.25
@@ -86,7 +86,7 @@ def _capped(reading: Reading, best: Weight) -> Weight | None:
     if not caps or (_toll_trips(reading) and not inquiry):
         return None
     gentle = all(h.term.category in _LEFT for h in caps)
-    score = best.score * (_LEFT["aftermath"] if gentle else _WARNED)
+    score = best.score * min(_LEFT.get(h.term.category, _WARNED) for h in caps)
     if not gentle:
         score = min(score, _MOST_WARNED)
     why = f"{caps[0].term.category} “{caps[0].term.text}” takes some; else {best.why}"

@@ -148,6 +148,8 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
         if not _no_toll(at, end, hits) and not _ends_range(at, words, hits)
     }
     breaks = [at for at, word in enumerate(words) if word == BREAK]
+    # "50 boat rescues, a woman killed": what is counted alive parts the number from the word.
+    breaks += [h.first for h in hits if h.term.kind is Kind.FIGURE and h.term.side is Side.BEFORE]
     pairs = sorted(
         (gap, at, index)
         for at, (end, _) in taken.items()

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 WORLD = "world"
 # A name belongs to a death that stands so many words away, or begins the headline.
 _NEAR, _BESIDE, _FRONT, _KIN = 2, 0, 1, 3
+# "after X's death": it happened before.
+_SINCE = frozenset(
+    {"after", "since", "following", "apres", "depuis", "nach", "seit", "dopo", "tras"}
+)
 # A phrase that ends in one of these is told of the name after it: "mort de", "death of".
 _OF = frozenset({"of", "de", "d", "du", "di", "von", "des", "der", "um", "per", "por", "la", "l"})
 
@@ -187,6 +191,8 @@ def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> b
         near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
         return len(between) <= near and BREAK not in between
     between = words[known.last + 1 : hit.first]
+    if loose and known.first and words[known.first - 1] in _SINCE:
+        return False
     if after_only:
         return False
     if any(known.last < other.first < hit.first for other in kin):

@@ -64,12 +64,12 @@ _TOLL_FROM, _TOLL_RATIO = 3, 1.6
 # How grave a story must be told, by newsrooms beyond the asked ones: (so many more, least score).
 _SOON = {
     "death": ((0, 1.05), (1, 1.0)),
-    "attack": ((0, 1.25), (1, 1.1), (2, 1.0)),
+    "attack": ((0, 1.3), (1, 1.15), (2, 1.0)),
     "war": ((0, 1.0),),
     "own": ((0, 1.0),),
     "": ((0, 1.25), (1, 1.0)),
 }
-_FAME = ((0, 1.05), (3, 0.9), (5, 0.6), (8, 0.3))
+_FAME = ((0, 1.05), (2, 0.9), (3, 0.6), (5, 0.1))
 _NOTES = ((2, 1.0), (4, 0.8), (6, 0.6))
 _CRIME = ((3, 1.0), (4, 0.9))
 _BATTLE = ((4, 1.0),)

@@ -157,6 +157,8 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
     for kind in _telling_kinds(reading, main, dead):
         inside = kind is Kind.SETTING
         apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
+        if reading.counts.dead or reading.counts.injured:
+            apart = [hit for hit in apart if "untold" not in hit.term.tags]
         best = max(apart, key=lambda h: h.term.weight, default=None)
         if best is not None:
             most = _most(kind, reading, main)
@@ -167,7 +169,7 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
 
 def _inside(hit: Hit, main: Hit | None) -> bool:
     """Say whether the event's own words hold the hit: the school of a "school shooting"."""
-    return main is not None and main.first <= hit.first and hit.last <= main.last
+    return main is not None and main.first <= hit.last and hit.first <= main.last
 
 
 def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[Kind]:

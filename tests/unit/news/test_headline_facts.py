@@ -124,3 +124,7 @@ def test_who_is_saved_is_no_toll_and_joined_numbers_are_one(
     lang: str, title: str, dead: int | None
 ) -> None:
     assert counted(title, lang).dead == dead
+
+
+def test_a_number_belongs_to_no_death_beyond_what_is_counted_alive() -> None:
+    assert counted("Velden floods: 50 swift boat rescues and a woman killed").dead is None

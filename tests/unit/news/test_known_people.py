@@ -100,3 +100,7 @@ def test_every_spelling_is_a_name_of_its_own() -> None:
 def test_who_is_remembered_supports_a_report_and_never_pauses_by_itself() -> None:
     assert graded("Remembering Mara Holloway: the singer in her own words") == "note"
     assert graded("Harbour band names new drummer after death of Mara Holloway") == "note"
+
+
+def test_a_death_told_as_past_is_no_news_of_it() -> None:
+    assert graded("Harbour band names new drummer after Mara Holloway's death") != "trip"

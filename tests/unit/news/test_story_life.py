@@ -107,7 +107,7 @@ def test_a_lesser_report_outside_the_window_does_not_add_up() -> None:
     room = Newsroom(a_book())
     room.tells("Harbour Post", "Gunman opens fire at Velden shopping mall, six dead")
     room.now += POLICY.window
-    lesser = "Gunman arrested after shooting at Velden mall"
+    lesser = "Velden shopping mall reopens after deadly shooting"
     assert verdicts(room.tells("Coast Radio", lesser)) == ["nothing"]
 
 

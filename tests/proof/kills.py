@@ -522,6 +522,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds")
     parser.add_argument("--side-by-side", type=int, default=4)
     parser.add_argument("--failpoint", action="append", default=[])
     asked = parser.parse_args()
@@ -529,6 +530,7 @@ def main() -> int:
     report = run(
         kills=asked.kills,
         seed=asked.seed,
+        budget_s=asked.budget,
         failpoints=asked.failpoint,
         side_by_side=asked.side_by_side,
     )

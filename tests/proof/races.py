@@ -238,10 +238,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--laps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds")
     parser.add_argument("--side-by-side", type=int, default=3)
     asked = parser.parse_args()
     began_s = time.monotonic()
-    report = run(laps=asked.laps, seed=asked.seed, side_by_side=asked.side_by_side)
+    report = run(
+        laps=asked.laps,
+        seed=asked.seed,
+        budget_s=asked.budget,
+        side_by_side=asked.side_by_side,
+    )
     print(f"seed {asked.seed}, {time.monotonic() - began_s:.0f} s")  # noqa: T201 - a report
     print("\n".join(report.lines()))  # noqa: T201 - a report
     return bool(report.wrong)

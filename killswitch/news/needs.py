@@ -4,7 +4,7 @@ How many deaths a pause needs, by kind of event and distance.
 Source of the needs: what a careful brand manager calls a reason to stop all promotion: an attack in
 public at home from the first few deaths, an accident or a disaster from about five, a road accident
 from about ten, a far accident from about twenty, a strike inside a running war from more than that.
-A story of two newsrooms pauses at once from a score of 1.25 on, so each need is four fifths of it.
+A headline that reaches its need is graded ``trip``, and one more newsroom makes it a pause.
 """
 
 from __future__ import annotations

@@ -61,14 +61,8 @@ _BOTH_GRAVE, _SELDOM, _ONE_DAY = 0.8, 4, timedelta(days=1)
 _ELSEWHERE, _ABROAD = 0.6, 2.5
 _FRESH_DAYS, _STALE_PER_DAY, _LEAST_FRESH = 0.25, 0.2, 0.5
 _TOLL_FROM, _TOLL_RATIO = 3, 1.6
-# How grave a story must be told, by newsrooms beyond the asked ones: (so many more, least score).
-_SOON = {
-    "death": ((0, 1.05), (1, 1.0)),
-    "attack": ((0, 1.3), (1, 1.15), (2, 1.0)),
-    "war": ((0, 1.0),),
-    "own": ((0, 1.0),),
-    "": ((0, 1.25), (1, 1.0)),
-}
+# How grave a story must be told where no report is severe enough, or they come far apart, by
+# newsrooms beyond the asked ones: (so many more, least score).
 _FAME = ((0, 1.05), (2, 0.9), (3, 0.6), (5, 0.1))
 _NOTES = ((2, 1.0), (4, 0.8), (6, 0.6))
 _CRIME = ((3, 1.0), (4, 0.9))
@@ -267,10 +261,9 @@ class StoryBook:
         wide = story.within(now, window * _LASTING)
         heard = list(dict.fromkeys(m.newsroom for m in wide))
         grave = list(dict.fromkeys(m.newsroom for m in wide if m.grade is Grade.TRIP))
-        soon = _SOON.get(story.category or "", _SOON[""])
-        if severe and len(rooms) >= asked and story.score >= _least(soon, len(rooms) - asked):
+        if severe and len(rooms) >= asked:
             return True, f"{told} within {_hours(window)}"
-        if severe and len(grave) >= asked and story.score >= _least(soon, len(grave) - asked):
+        if severe and len(grave) >= asked:
             return True, f"{len(grave)} outlets ({', '.join(grave[:5])}), each of them severe"
         trusted = [m for m in severe if m.trusted]
         if trusted and self._policy.single_trusted and not self._floods(trusted[-1], now):

@@ -278,14 +278,14 @@ def test_one_event_is_one_story_when_newsrooms_share_only_the_country_and_the_to
     assert verdicts(*seen) == ["unconfirmed", "trip"]
 
 
-def test_a_borderline_toll_wants_a_third_newsroom() -> None:
+def test_one_severe_report_and_any_second_newsroom_pause_however_close_the_toll_is() -> None:
     room = Newsroom(a_book())
     seen = [
         room.tells("Harbour Post", "Four killed in building collapse in Lyon"),
-        room.tells("Coast Radio", "Lyon building collapse kills four"),
-        room.tells("Daily Pier", "Four dead after building collapse in Lyon, mayor says"),
+        room.tells("Coast Radio", "Lyon building collapse kills three"),
     ]
-    assert verdicts(*seen) == ["unconfirmed", "nothing", "trip"]
+    assert [one.story.members[-1].grade for one in seen if one] == [Grade.TRIP, Grade.NOTE]
+    assert verdicts(*seen) == ["unconfirmed", "trip"]
 
 
 def test_the_members_of_a_story_are_bounded() -> None:

@@ -51,6 +51,15 @@ ROWS_MOST = 1000
 _TRANSIENT_DISK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 Doc = dict[str, Any]
+_RECEIPT = {
+    "accepted": bool,
+    "via": str,
+    "sealed": bool | None,
+    "version": int | None,
+    "on_wire": list,
+    "uncertain": list,
+    "state_dir": str,
+}
 
 
 class NotPausedError(KillswitchError):
@@ -150,13 +159,13 @@ class Panic:
             client = Client(path, said=press.said)
             left_s = max(ends_s - self.clock.monotonic_s(), SOCKET_LEAST_S)
             try:
-                doc: Doc = client.post("/pause", body, key=press.key, timeout_s=left_s)
+                doc = client.post("/pause", body, key=press.key, timeout_s=left_s)
             except KillswitchError as error:
                 self.told.append(str(error))
                 continue
-            if doc.get("accepted"):
+            if _is_receipt(doc) and doc["accepted"]:
                 self._client = client
-                return doc
+                return dict(doc)
             self.told.append(f"{path}: the daemon did not accept the pause")
         return None
 
@@ -221,13 +230,14 @@ class Panic:
         except KillswitchError as error:
             self._tell(f"the daemon does not say whether it is sealed: {error}")
             return None
-        if not isinstance(answer, dict) or "sealed" not in answer:
+        if not _is_receipt(answer):
             return None
-        return {**doc, **answer, "via": doc["via"]}
+        return {**answer, "via": doc["via"], "state_dir": doc["state_dir"]}
 
     def _ask_store(self, doc: Doc, seen: dict[str, Doc]) -> Doc | None:
         """Look into the store once; None where it can't be read or is not the daemon's."""
-        lock, name = look(self.place.state_dir)
+        # The daemon that took the pause may live elsewhere than where a flag would have gone.
+        lock, name = look(Path(doc["state_dir"]))
         try:
             rows = read_deliveries(self._store(name), ids=tuple(seen), lock=lock)
         except (OSError, ValueError) as error:
@@ -269,6 +279,13 @@ class Panic:
         """Tell a problem once, however often it comes."""
         if problem not in self.told:
             self.told.append(problem)
+
+
+def _is_receipt(doc: object) -> bool:
+    """Say whether an answer is a receipt; who knows what listens on a socket in a broken place."""
+    return isinstance(doc, dict) and all(
+        name in doc and isinstance(doc[name], kind) for name, kind in _RECEIPT.items()
+    )
 
 
 def read_deliveries(store: Path, *, ids: tuple[str, ...], lock: Lock) -> list[Doc]:

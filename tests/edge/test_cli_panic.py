@@ -214,9 +214,11 @@ SEALED = {**ACCEPTED, "sealed": True, "sealed_at": AT}
 
 
 @contextlib.contextmanager
-def a_daemon_that_says(home, *answers):
+def a_daemon_that_says(home, *answers, accepts=None, state_dir=None):
     """Accept a pause, then give these answers to the questions for the seal, the last for ever."""
     asked = []
+    accepted = json.dumps({**ACCEPTED, "state_dir": str(state_dir or home)}).encode()
+    accepts = reply(200, accepted) if accepts is None else accepts
 
     def serve(listening):
         while True:
@@ -227,7 +229,7 @@ def a_daemon_that_says(home, *answers):
             with conn:
                 request = conn.recv(65536)
                 if request.startswith(b"POST"):
-                    conn.sendall(reply(200, json.dumps(ACCEPTED).encode()))
+                    conn.sendall(accepts)
                 elif request.startswith(b"GET"):
                     asked.append(request)
                     conn.sendall(answers[min(len(asked), len(answers)) - 1])
@@ -288,6 +290,26 @@ def test_the_store_proves_what_a_failing_daemon_does_not_say(home, monkeypatch, 
         code, _ = pause_here(home, monkeypatch)
     assert (code, len(asked)) == (0, 1)
     assert "SEALED" in capsys.readouterr().out
+
+
+def test_the_store_of_another_installation_proves_nothing(home, tmp_path, monkeypatch, capsys):
+    """The daemon behind the socket lives elsewhere; here lies what an old one has left."""
+    a_store(home)
+    with a_daemon_that_says(home, BAD["breaks off"], state_dir=tmp_path):
+        code, _ = pause_here(home, monkeypatch)
+    assert code == 6
+    assert str(tmp_path) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "answer", [*BAD.values(), reply(200, b"null"), reply(200, b'{"accepted": true}')]
+)
+def test_what_is_no_acceptance_is_followed_by_a_flag(home, monkeypatch, capsys, answer):
+    a_store(home)
+    with a_daemon_that_says(home, BAD["breaks off"], accepts=answer):
+        code, _ = pause_here(home, monkeypatch, "--json")
+    doc = json.loads(capsys.readouterr().out)
+    assert (code, doc["via"], doc["sealed"]) == (0, "flag", True)
 
 
 def test_a_pause_that_a_daemon_took_by_flag_is_proven_by_the_store(home, monkeypatch, capsys):

@@ -91,6 +91,9 @@ _UNPRINTED = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"  # annotation, surrogates, tags
 )
 _SPACE = re.compile(r"\s+")
+_NOT_IN_LINKS = re.compile(r"[^\S ]")
+"""Line feeds, tabs and the like, which browsers leave out too."""
+
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,3}\Z")
 
 _ALERTS = (("cap", "names:tc:emergency:cap"), ("gdacs", "gdacs.org"))
@@ -359,7 +362,7 @@ def _link(link: object, guid: object, base: str) -> str:
     """
     if not isinstance(link, str):
         return ""
-    text = _UNPRINTED.sub("", link).strip()
+    text = _NOT_IN_LINKS.sub("", _UNPRINTED.sub("", link)).strip()
     if link != guid:
         try:
             text = urljoin(base, text)

@@ -231,6 +231,14 @@ def test_an_item_keeps_its_name_when_its_feed_moves():
     assert names == {"story-1"}
 
 
+@pytest.mark.parametrize("inside", ["\n", "\t", "&#10;", "\x7f", "\u2028"])
+@pytest.mark.parametrize("field", ["link", "guid"])
+def test_a_link_holds_no_line_of_its_own(inside, field):
+    item = only(rss(f"<title>a</title><{field}>https://n/a{inside}b</{field}>"))
+    assert item["url"] == "https://n/ab"
+    assert "\n" not in item["guid"]
+
+
 @pytest.mark.parametrize("guid", ["https://n/1", "http://n/1"])
 def test_a_guid_that_is_a_whole_address_is_the_link(guid):
     assert only(rss(f"<title>a</title><guid>{guid}</guid>"))["url"] == guid

@@ -35,10 +35,10 @@ def test_every_crash_point_has_a_failpoint():
     assert set(POINTS.values()) == {f"C{number}" for number in range(17)}
 
 
-def _run_check(tmp_path, faults: str) -> subprocess.CompletedProcess[str]:
+def _run(tmp_path, faults: str, *words: str) -> subprocess.CompletedProcess[str]:
     home = {"KILLSWITCH_STATE_DIR": str(tmp_path), "KILLSWITCH_CONFIG": str(tmp_path / "none.toml")}
     return subprocess.run(
-        [sys.executable, "-m", "killswitch", "run"],
+        [sys.executable, *words],
         env={"PATH": os.environ["PATH"], "KILLSWITCH_FAILPOINTS": faults, **home},
         capture_output=True,
         text=True,
@@ -47,15 +47,23 @@ def _run_check(tmp_path, faults: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "wrong", ["gate.after_intend=kill", "gate.after_intent=kil", "gate.after_intent", "trip=kill@0"]
-)
-def test_a_daemon_does_not_start_on_a_misspelt_fault(tmp_path, wrong):
-    ended = _run_check(tmp_path, f"gate.after_answer=kill, {wrong}")
+def test_a_daemon_does_not_start_on_a_misspelt_fault(tmp_path):
+    faults = "gate.after_answer=kill, gate.after_intend=kill"
+    ended = _run(tmp_path, faults, "-m", "killswitch", "run")
     assert ended.returncode == 78
-    assert f"no such failpoint or action: {wrong}" in ended.stderr
+    assert "no such failpoint or action: gate.after_intend=kill" in ended.stderr
 
 
-def test_a_fault_that_is_spelt_well_is_no_reason_not_to_start(tmp_path):
-    ended = _run_check(tmp_path, "gate.after_intent=kill@2, gate.after_answer=error")
-    assert "failpoint" not in ended.stderr
+@pytest.mark.parametrize(
+    ("faults", "refused"),
+    [
+        ("gate.after_intent=kill@2, gate.after_answer=error", ""),
+        ("gate.after_intent=kil", "gate.after_intent=kil"),
+        ("gate.after_intent", "gate.after_intent"),
+        ("trip.before_commit=kill@0, seal.after_commit=stop", "trip.before_commit=kill@0"),
+    ],
+)
+def test_every_name_and_action_is_looked_at(tmp_path, faults, refused):
+    ended = _run(tmp_path, faults, "-c", "from killswitch import failpoints; failpoints.check()")
+    assert (ended.returncode != 0) == bool(refused)
+    assert refused in ended.stderr

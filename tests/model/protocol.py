@@ -294,7 +294,7 @@ class Protocol:
                 yield i, put(w, i, SCHEDULED, owed=False, decided=False)
 
     def resolve(self, w: World) -> Iterator[Move]:
-        """A human looks at the network and says whether it went out."""
+        """A human looks at the network and says whether it went out; a probe may find it."""
         for i, post in enumerate(w.posts):
             if post.state != UNCERTAIN or not is_up(w):
                 continue

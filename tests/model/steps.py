@@ -51,7 +51,7 @@ _WORLD = {
     "write_flag": ("flag.before_sync", "flag.after_sync"),
     "seal_by_store": (),
     "decide": ("act.after_one", "act.after_commit"),
-    "resolve": ("act.after_one", "act.after_commit"),
+    "resolve": ("act.after_one", "act.after_commit", "probe.after_answer"),
     "dismiss": ("dismiss.before_commit", "dismiss.after_commit"),
     "power_cut": (),
 }
@@ -60,6 +60,7 @@ FAILPOINTS = _NODE | _WORLD
 OUTSIDE = frozenset(
     {
         "notify.after_send",
+        "retract.after_answer",
         "start.before_furnished",
         "migrate.after_backup",
         "migrate.before_commit",

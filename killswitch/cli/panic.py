@@ -50,6 +50,8 @@ ROWS_MOST = 1000
 """Posts that a receipt names; what is being sent comes first."""
 _TRANSIENT_DISK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
+_RECEIPT = frozenset({"accepted", "sealed", "version", "state_dir"})
+
 Doc = dict[str, Any]
 
 
@@ -154,10 +156,13 @@ class Panic:
             except KillswitchError as error:
                 self.told.append(str(error))
                 continue
-            if doc.get("accepted"):
+            except Exception as error:  # noqa: BLE001 - whatever it is, the flag still pauses
+                self.told.append(f"{path}: {type(error).__name__}: {one_line(str(error))}")
+                continue
+            if _is_receipt(doc) and doc["accepted"]:
                 self._client = client
                 return doc
-            self.told.append(f"{path}: the daemon did not accept the pause")
+            self.told.append(f"{path}: what answers there did not accept the pause")
         return None
 
     def _by_flag(self, press: Press) -> Doc:
@@ -223,7 +228,8 @@ class Panic:
             return None
         if not isinstance(answer, dict) or "sealed" not in answer:
             return None
-        return {**doc, **answer, "via": doc["via"]}
+        told = {**doc, **answer, "via": doc["via"]}
+        return told if _is_receipt(told) else None
 
     def _ask_store(self, doc: Doc, seen: dict[str, Doc]) -> Doc | None:
         """Look into the store once; None where it can't be read or is not the daemon's."""
@@ -269,6 +275,27 @@ class Panic:
         """Tell a problem once, however often it comes."""
         if problem not in self.told:
             self.told.append(problem)
+
+
+def _is_receipt(doc: object) -> bool:
+    """Say whether an answer has all that a receipt is read for, whoever gave it."""
+    if not isinstance(doc, dict) or not doc.keys() >= {
+        "accepted",
+        "sealed",
+        "version",
+        "state_dir",
+    }:
+        return False
+    posts = [doc.get("on_wire"), doc.get("uncertain")]
+    return isinstance(doc["state_dir"], str) and all(
+        isinstance(some, list) and all(_is_post(one) for one in some) for some in posts
+    )
+
+
+def _is_post(one: object) -> bool:
+    return isinstance(one, dict) and all(
+        isinstance(one.get(name), str) for name in ("id", "channel", "text")
+    )
 
 
 def read_deliveries(store: Path, *, ids: tuple[str, ...], lock: Lock) -> list[Doc]:

@@ -9,6 +9,7 @@ the exit code of a command whose work is done.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -36,10 +37,10 @@ class Ink:
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.on else text
 
 
-def ink_for(stream: TextIO, env: Mapping[str, str]) -> Ink:
+def ink_for(stream: TextIO | None, env: Mapping[str, str]) -> Ink:
     """Choose colours for a terminal that wants them (https://no-color.org), else none."""
     wanted = not env.get("NO_COLOR") and env.get("TERM") != "dumb"
-    return Ink(on=wanted and stream.isatty())
+    return Ink(on=wanted and stream is not None and stream.isatty())
 
 
 def say(text: str) -> None:
@@ -48,8 +49,9 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Write a text and a line end to stderr."""
-    _write(sys.stderr, text + "\n")
+    """Write a text and a line end to stderr; there is nobody to tell where that fails."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, text + "\n")
 
 
 def document(doc: object) -> None:
@@ -88,9 +90,11 @@ def _write(stream: TextIO | None, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
-        # The reader has gone; without this the interpreter would complain once more at exit.
+    except OSError as error:
+        # What is left in the buffer goes nowhere, else the interpreter would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):  # a reader that has gone wants no more
+            raise
 
 
 def plain(text: str) -> str:

@@ -163,10 +163,13 @@ class Panic:
             except KillswitchError as error:
                 self.told.append(str(error))
                 continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, the flag still pauses
+                self.told.append(f"{path}: {type(error).__name__}: {one_line(str(error))}")
+                continue
             if _is_receipt(doc) and doc["accepted"]:
                 self._client = client
                 return dict(doc)
-            self.told.append(f"{path}: the daemon did not accept the pause")
+            self.told.append(f"{path}: what answers there did not accept the pause")
         return None
 
     def _by_flag(self, press: Press) -> Doc:
@@ -283,8 +286,16 @@ class Panic:
 
 def _is_receipt(doc: object) -> bool:
     """Say whether an answer is a receipt; who knows what listens on a socket in a broken place."""
-    return isinstance(doc, dict) and all(
-        name in doc and isinstance(doc[name], kind) for name, kind in _RECEIPT.items()
+    return (
+        isinstance(doc, dict)
+        and all(name in doc and isinstance(doc[name], kind) for name, kind in _RECEIPT.items())
+        and all(_is_post(one) for one in (*doc["on_wire"], *doc["uncertain"]))
+    )
+
+
+def _is_post(one: object) -> bool:
+    return isinstance(one, dict) and all(
+        isinstance(one.get(name), str) for name in ("id", "channel", "text")
     )
 
 

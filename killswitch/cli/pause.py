@@ -13,13 +13,15 @@ recorded.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from killswitch.cli.out import Ink, Times, document, head, ink_for, plain, say, warn
 from killswitch.cli.panic import Panic, Press
-from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name, who_am_i
+from killswitch.cli.reach import Reach, add_as, new_key, reach, readable, said_name, who_am_i
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UsageError
 from killswitch.queue.durations import parse_duration
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     found = reach(args)
     said = said_name(args)
     press = Press(
-        reason=" ".join(args.reason) or "paused by hand",
+        reason=readable(" ".join(args.reason)) or "paused by hand",
         key=new_key(),
         by=who_am_i(said),
         said=said,
@@ -52,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     if args.no_wait:
         return _end(args, found, panic, doc=doc)
     if not args.json:
-        _say_accepted(found, doc)
+        with _whoever_reads():
+            _say_accepted(found, doc)
     try:
         doc = panic.seal(doc)
     except KeyboardInterrupt:
@@ -72,16 +75,26 @@ def _review_s(text: str | None) -> float | None:
 
 
 def _end(args: argparse.Namespace, found: Reach, panic: Panic, *, doc: dict[str, Any]) -> int:
-    if args.json:
-        document(_contract(doc))
-    elif args.no_wait:
-        _say_accepted(found, doc)
-    else:
-        _say_sealed(found, doc)
+    with _whoever_reads():
+        if args.json:
+            document(_contract(doc))
+        elif args.no_wait:
+            _say_accepted(found, doc)
+        else:
+            _say_sealed(found, doc)
     if doc["via"] == "flag" or not doc["sealed"]:
         for note in panic.told:
             warn(f"killswitch: {note}")
     return Exit.DONE if args.no_wait or doc["sealed"] else Exit.NOT_SEALED
+
+
+@contextlib.contextmanager
+def _whoever_reads() -> Iterator[None]:
+    """Go on where standard output can't be written: it is paused all the same."""
+    try:
+        yield
+    except OSError as error:
+        warn(f"killswitch: the answer can't be written: {error.strerror or error}")
 
 
 def _contract(doc: dict[str, Any]) -> dict[str, Any]:

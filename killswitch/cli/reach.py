@@ -7,13 +7,14 @@ Standard library only.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from killswitch.cli.out import Times, now_of, times_for, warn
+from killswitch.cli.out import Times, now_of, plain, times_for, warn
 from killswitch.cli.paths import Place, find_place
 from killswitch.cli.words import words_of
 from killswitch.clock import SystemClock
@@ -49,10 +50,23 @@ def reach(args: argparse.Namespace) -> Reach:
 
 def said_name(args: argparse.Namespace) -> str | None:
     """Find the name that root acts for: ``--as``, else who called sudo."""
-    named: str | None = getattr(args, "as_name", None)
-    if named:
-        return named
-    return os.environ.get("SUDO_USER") if os.geteuid() == 0 else None
+    named = getattr(args, "as_name", None)
+    if not named and os.geteuid() == 0:
+        named = os.environ.get("SUDO_USER")
+    return readable(named or "") or None
+
+
+def readable(text: str) -> str:
+    """
+    Write what a shell gave us as one line of real text.
+
+    Python keeps bytes that its locale can't read as lone surrogates: read them as UTF-8, and what
+    is none as replacement signs.
+    """
+    # Other lone surrogates, which no shell gives, are left for ``plain`` to blank.
+    with contextlib.suppress(UnicodeEncodeError):
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return plain(text)
 
 
 def who_am_i(said: str | None) -> str:

@@ -17,6 +17,7 @@ from killswitch import lockfile
 from killswitch.cli import pause as pause_command
 from killswitch.cli.main import main
 from killswitch.clock import FakeClock
+from killswitch.control.client import Client
 from killswitch.control.server import bind_socket
 from killswitch.errors import UsageError
 from killswitch.flags import FlagDir
@@ -161,6 +162,31 @@ def test_a_reason_of_any_kind_is_taken(home, desk):
     reason = desk.asked("pause")[0]["reason"]
     assert len(reason) == 2000
     assert reason.isprintable()
+
+
+@pytest.mark.parametrize("name", [b"L\xe9a", b"\xff", b"a\nb", b"\x1b[2J", "Léa".encode()])
+def test_a_name_of_any_kind_pauses(home, desk, name):
+    with serving(desk, home):
+        found = run(home, "pause", "x", "--as", name, "--json")
+    assert (found.returncode, json.loads(found.stdout)["via"]) == (0, "socket")
+    caller = desk.asked("pause")[0]["caller"]
+    assert caller.said_name is not None
+    assert caller.said_name.isprintable()
+
+
+def test_a_sudo_user_of_any_kind_pauses(home, desk):
+    with serving(desk, home):
+        found = run(home, "pause", "x", "--json", env={"SUDO_USER": b"\xff"})
+    assert (found.returncode, json.loads(found.stdout)["via"]) == (0, "socket")
+
+
+def test_whatever_breaks_on_the_way_to_the_daemon_the_flag_is_written(home, monkeypatch):
+    def breaks(*_args, **_more):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Client, "post", breaks)
+    main(["--state-dir", str(home), "pause", "attack", "--no-wait"])
+    assert not FlagDir(home).is_clear()
 
 
 def test_a_pause_with_a_hung_daemon_goes_by_the_flag_and_is_sealed(home):
@@ -368,6 +394,37 @@ def test_an_unwritable_standard_output_changes_no_exit_code(home, desk):
     os.close(writing)
     assert found.returncode == 0
     assert desk.asked("pause")
+
+
+@pytest.mark.parametrize("where", ["> /dev/full", ">&-", "> /dev/full 2> /dev/full", ">&- 2>&-"])
+@pytest.mark.parametrize("words", ["pause x", "pause x --json", "pause x --no-wait"])
+def test_a_pause_that_nobody_can_read_ends_as_a_pause(home, desk, where, words):
+    with serving(desk, home):
+        found = in_a_shell(home, f"{words} {where}")
+    assert found.returncode == 0
+    assert desk.asked("pause")
+
+
+@pytest.mark.parametrize("words", ["status", "status --json"])
+def test_a_status_that_can_not_be_written_is_a_failure_in_words(home, desk, words):
+    with serving(desk, home):
+        found = in_a_shell(home, f"{words} > /dev/full")
+    assert found.returncode == 1
+    assert "--json" in words or "No space left on device" in found.stderr
+
+
+def in_a_shell(home, words):
+    found = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m killswitch --state-dir "{home}" {words}'],
+        env=environment(LANG="C.UTF-8"),
+        capture_output=True,
+        text=True,
+        timeout=28,
+        check=False,
+    )
+    assert "Traceback" not in found.stderr
+    assert "Exception ignored" not in found.stderr
+    return found
 
 
 def test_an_environment_without_signs_beyond_ascii_is_no_obstacle(home, desk):

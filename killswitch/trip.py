@@ -38,11 +38,20 @@ _BY_HAND = frozenset({CauseKind.MANUAL, CauseKind.FLAG})
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What a trip must know of the story behind it."""
+    """
+    What a trip must know of the story behind it.
+
+    Attributes:
+        id: Its id.
+        title: What it is called, of a worsening the headline that told it.
+        first_headline_at: First headline, of a worsening the one that told it (aware UTC).
+        worse: A known story has grown clearly worse; people are told so.
+    """
 
     id: str
     title: str
     first_headline_at: datetime
+    worse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ def trip(conn: Connection, new: NewCause, *, now: datetime, story: Story | None 
     _take_back(conn, claimed, new, now)
     notices.add_notice(
         conn,
-        kind=_notice_kind(new),
+        kind=_notice_kind(new, story),
         ref=cause.id,
         facts=_notice_facts(new, on_wire),
         escalates=new.kind not in _BY_HAND,
@@ -151,7 +160,9 @@ def _take_back(conn: Connection, claimed: Sequence[Delivery], new: NewCause, now
     bulk.move(conn, back, now=now)
 
 
-def _notice_kind(new: NewCause) -> str:
+def _notice_kind(new: NewCause, story: Story | None) -> str:
+    if story is not None and story.worse:
+        return "worsening"
     return "blind" if new.kind is CauseKind.BLIND else "paused"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from killswitch.cli.out import Times, emit, plain, warn
+from killswitch.cli.queue_show import pages
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
 from killswitch.errors import Exit, UsageError
 
@@ -25,6 +26,8 @@ VERBS = {
     "resolve": "say whether an uncertain post is on the network",
 }
 MEDIA_DIR = "media"
+PORTION = 200
+"""Posts of a filter that are sent at once: done in a second or two on a small machine."""
 _BLOCK = 1024 * 1024
 
 Doc = dict[str, Any]
@@ -64,7 +67,7 @@ def run_act(args: argparse.Namespace) -> int:
         body["tags"] = args.new_tag
     if args.verb == "resolve":
         body["sent"] = bool(args.sent)
-    doc = act(found, body)
+    doc = act_on_all(found, body, args) if "filter" in body else act(found, body)
     emit(args, doc, acted_text(doc, found.times(status_or_none(found))))
     if not args.json:
         warn_refused(doc)
@@ -75,6 +78,26 @@ def act(found: Reach, body: Doc) -> Doc:
     """Ask the daemon for one verb; fields that are None are left out."""
     said = {name: value for name, value in body.items() if value is not None}
     doc: Doc = found.client.post("/queue/act", said, key=new_key())
+    return doc
+
+
+def act_on_all(found: Reach, body: Doc, args: argparse.Namespace) -> Doc:
+    """
+    Ask for one verb on all that a filter means, portion by portion.
+
+    Each portion is answered within seconds, whatever the queue holds, and stands for itself: after
+    an interruption what was told as done is done.
+    """
+    ids = [row["id"] for row in pages(found, args)]
+    if len(ids) <= PORTION:
+        return act(found, body)
+    doc: Doc = {"done": [], "refused": []}
+    for at in range(0, len(ids), PORTION):
+        portion = ids[at : at + PORTION]
+        answer = act(found, body | {"filter": body["filter"] | {"ids": portion}})
+        doc["done"] += answer["done"]
+        doc["refused"] += answer["refused"]
+        warn(f"{args.verb}: {at + len(portion)} of {len(ids)} posts")
     return doc
 
 

@@ -144,8 +144,13 @@ class RowsBody(Body):
 
 
 class FilterBody(Body):
-    """Which deliveries a verb is about, when no ids name them."""
+    """
+    Which deliveries a verb is about, each for itself; one call takes at most ``IDS_MOST`` of them.
 
+    ``ids`` narrows the filter down: so a long list is worked through in portions.
+    """
+
+    ids: Annotated[list[Word], Field(max_length=IDS_MOST)] = []
     state: Annotated[list[Word], Field(max_length=20)] = []
     tag: Word | None = None
     channel: Word | None = None
@@ -158,6 +163,7 @@ class FilterBody(Body):
             tag=self.tag,
             channel=self.channel,
             clash=self.clash,
+            ids=tuple(self.ids),
             limit=IDS_MOST,
         )
 

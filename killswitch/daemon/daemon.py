@@ -437,12 +437,12 @@ class Daemon:
     # -- what the desk asks ----------------------------------------------------------------------
 
     def _look(self) -> Looked:
-        """Read and grade the feeds now, for a resume, and judge sight."""
+        """Read and grade the feeds now, because a human asked, and judge sight."""
         return look_afresh(
             self.store,
             self.clock,
             feeds=[feed.name for feed in self.parts.watcher.feeds],
-            read=lambda: self.parts.watcher.look().failed,
+            read=lambda: self.parts.watcher.look(by_human=True).failed,
             grade=self._grade_all,
             judge=lambda: self.parts.eyes.judge(),
             on_fault=lambda error: self.supervisor.fail(error, where="look"),

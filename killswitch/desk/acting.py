@@ -3,7 +3,9 @@ What people do with posts: find the deliveries that a verb is about, and carry i
 
 On a held delivery during a pause, release, move, edit, skip and keep are written down and carried
 out by the resume; in any other case they happen at once. Named by ids a verb is all or nothing;
-chosen by a filter each delivery stands for itself.
+chosen by a filter each delivery stands for itself, and one call takes at most the filter's
+``limit`` of them, soonest due first: whoever means more (``killswitch queue VERB --tag T``) lists
+the ids and sends them in portions.
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ def act(ctx: Context, wanted: QueueAct, *, caller: Caller) -> ActedDoc:
 def _ids(conn: Connection, wanted: QueueAct) -> list[str]:
     if wanted.chosen is None:
         return resolve_ids(conn, wanted.ids)
-    return [one.id for one in find(conn, wanted.chosen)]
+    return [one.id for one in find(conn, wanted.chosen, limit=wanted.chosen.limit)]
 
 
 def _check(wanted: QueueAct, when: When | None) -> None:

@@ -25,7 +25,7 @@ from killswitch.news.grade import Detector
 from killswitch.news.item import Item, Signal
 from killswitch.news.policy import DetectPolicy
 from killswitch.news.record import carried
-from killswitch.news.story import Observation, Story, StoryBook, Verdict
+from killswitch.news.story import Member, Observation, Story, StoryBook, Verdict
 from killswitch.store import latch as latch_store
 from killswitch.store import news, notices
 from killswitch.store.engine import Store
@@ -236,13 +236,8 @@ class Grader:
                 facts={"reason": seen.story.title, "evidence": evidence(story)},
             )
             return []
-        # A worsening is a cause of its own, each by its headline: it must be seen even while the
-        # first one is open.
-        ref = story.id if seen.verdict is not Verdict.WORSENING else f"{story.id}:{item}"
-        new = NewCause(
-            CauseKind.STORY, ref, seen.story.title, evidence=evidence(story), rule=seen.why
-        )
-        done = trip(conn, new, now=now, story=TripStory(story.id, story.title, story.first_item_at))
+        about, new = _worsened(seen, item) if seen.verdict is Verdict.WORSENING else _told(seen)
+        done = trip(conn, new, now=now, story=about)
         return [story.id] if done.new else []
 
     def _open_book(self, now: datetime) -> StoryBook:
@@ -300,6 +295,27 @@ def _refuse_settled(conn: Any, before: Sequence[Story]) -> None:
             raise _Settled(story.id)
 
 
+def _told(seen: Observation) -> tuple[TripStory, NewCause]:
+    """Write a story as a cause, by its most telling headline."""
+    story = seen.story
+    new = NewCause(CauseKind.STORY, story.id, story.title, evidence=evidence(story), rule=seen.why)
+    return TripStory(story.id, story.title, story.first_item_at), new
+
+
+def _worsened(seen: Observation, item: str) -> tuple[TripStory, NewCause]:
+    """
+    Write a worsening as a cause of its own, by the headline that told it and that outlet alone.
+
+    It must be seen even while the first cause is open, and nobody else has said so yet.
+    """
+    story = seen.story
+    (told,) = [member for member in story.members if member.id == item][-1:]
+    new = NewCause(
+        CauseKind.STORY, f"{story.id}:{item}", told.title, evidence=[_entry(told)], rule=seen.why
+    )
+    return TripStory(story.id, told.title, told.at, worse=True), new
+
+
 def is_open(conn: Any, story_id: str) -> bool:
     """Say whether the story is an open cause of the pause."""
     causes = latch_store.read(conn).causes
@@ -312,15 +328,18 @@ def evidence(story: Story) -> list[dict[str, Any]]:
     first: list[dict[str, Any]] = []
     more: list[dict[str, Any]] = []
     for member in story.members:
-        entry = {
-            "title": member.title,
-            "outlet": member.outlet,
-            "url": member.url,
-            "at": z_time(member.at),
-        }
-        (more if member.outlet in seen else first).append(entry)
+        (more if member.outlet in seen else first).append(_entry(member))
         seen.add(member.outlet)
     return (first + more)[:_EVIDENCE]
+
+
+def _entry(member: Member) -> dict[str, Any]:
+    return {
+        "title": member.title,
+        "outlet": member.outlet,
+        "url": member.url,
+        "at": z_time(member.at),
+    }
 
 
 def _grade_row(row: Any, signal: Signal, seen: Observation | None) -> dict[str, Any]:

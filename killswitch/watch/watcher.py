@@ -125,6 +125,8 @@ class Watcher:
         self._retired = False
         # What was read but could not be stored, with the boot time until which it is not asked.
         self._unstored: dict[str, float] = {}
+        # Feeds in back-off because their server asked for time (Retry-After).
+        self._asked_for_time: set[str] = set()
 
     @property
     def feeds(self) -> Iterable[Feed]:
@@ -134,6 +136,7 @@ class Watcher:
     def take_over(self, before: Watcher) -> None:
         """Watch in the place of ``before``, which asks nobody any more; its requests end."""
         self._lines = before._lines
+        self._asked_for_time = before._asked_for_time
         with self._lines.choosing:
             before._retired = True
 
@@ -153,18 +156,20 @@ class Watcher:
         wait(asked, timeout=min(self._round_s, max(0.0, until_s)))
         return self._came(asked)
 
-    def look(self) -> Round:
+    def look(self, *, by_human: bool = False) -> Round:
         """
         Poll every feed that was not read just now, due or not, but for those in back-off.
 
-        What does not end in time counts as failed.
+        A human who asks knows that they may answer again: then only those rest whose server
+        itself asked for time. What does not end in time counts as failed.
         """
         now = self._clock.now()
 
         def wanted(row: Any) -> bool:
             just_read = row.last_good_at is not None and now - row.last_good_at < JUST_READ
             backing_off = row.backoff_until is not None and row.backoff_until > now
-            return _is_ahead(row, now) or (not just_read and not backing_off)
+            rests = backing_off and (not by_human or row.name in self._asked_for_time)
+            return _is_ahead(row, now) or (not just_read and not rests)
 
         asked = self._send_out(wanted)
         wait(asked, timeout=WAIT_LOOK_S)
@@ -246,12 +251,19 @@ class Watcher:
             self._unstored[feed.name] = self._clock.boot_s() + feed.interval.total_seconds()
             return Polled(feed.name, ok=False, new=0)
         self._unstored.pop(feed.name, None)
+        self._note_asked(feed.name, result)
         ok = not isinstance(result, Failed | Gone)
         if not ok:
             _log.warning("feed.failed", feed=feed.name, problem=values["problem"])
         if new:
             self._on_new()
         return Polled(feed.name, ok=ok, new=new)
+
+    def _note_asked(self, name: str, result: fetch.PollResult) -> None:
+        if isinstance(result, Failed) and result.retry_after_s:
+            self._asked_for_time.add(name)
+        else:
+            self._asked_for_time.discard(name)
 
     def _store_poll(
         self, feed: Feed, items: Sequence[NewItem], values: Mapping[str, Any], now: datetime

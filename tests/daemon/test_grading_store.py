@@ -178,6 +178,18 @@ def test_a_clear_worsening_is_a_cause_of_its_own(room):
     assert [kind for kind, *_ in room.causes()] == ["story", "story"]
 
 
+def test_a_worsening_is_told_as_one_by_the_headline_that_told_it(room):
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.clock.move(MINUTE)
+    room.hear("Courier", WORSE)
+    assert room.causes()[1] == ("story", WORSE, 1)
+    with room.store.read() as conn:
+        told = {row.kind: row.facts["evidence"] for row in notices.undone(conn)}
+    assert told.keys() == {"paused", "worsening"}
+    assert [one["title"] for one in told["worsening"]] == [WORSE]
+
+
 def test_two_worsenings_in_one_minute_are_two_causes(room):
     """A resume from the first may not close the second, which nobody has seen."""
     room.hear("Courier", FIRST)

@@ -112,9 +112,20 @@ def test_the_first_failure_is_no_back_off_and_the_second_is(site):
     assert site.watcher.look().polled == 0
 
 
+def test_a_human_who_looks_asks_feeds_in_back_off_too(site):
+    site.says["a"] = reply(500)
+    site.round()
+    site.round(minutes=3)
+    site.says["a"] = reply(200, a_feed(("new", site.clock.now())))
+    came = site.watcher.look(by_human=True)
+    assert (came.polled, came.failed) == (1, ())
+    assert site.row().backoff_until is None
+
+
 def test_a_server_that_asks_for_time_gets_it(site):
     site.says["a"] = reply(429, Retry_After="1800")
     site.round()
+    assert site.watcher.look(by_human=True).polled == 0
     assert 30 * MINUTE <= site.row().next_poll_at - site.clock.now() <= 33 * MINUTE
     assert site.row().backoff_until is not None
 

@@ -194,7 +194,8 @@ class FakeDesk:
     def queue_act(self, act, *, caller):
         self.note("queue_act", act=act, caller=caller)
         due = "2026-03-02T12:00:00Z"
-        done = [{"id": one, "state": "held", "due": due, "decision": act.verb} for one in act.ids]
+        ids = act.ids or act.chosen.ids
+        done = [{"id": one, "state": "held", "due": due, "decision": act.verb} for one in ids]
         return {"done": done, "refused": []}
 
     def import_open(self, name, *, caller):

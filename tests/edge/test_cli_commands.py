@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from killswitch.cli import queue_verbs
 from killswitch.cli.main import main
 from killswitch.control.client import Client, part
 from killswitch.errors import RefusedError
@@ -161,6 +162,20 @@ def test_the_second_person_has_commands_of_their_own(ks, desk, command):
 def test_a_verb_needs_either_ids_or_a_filter(ks, desk, words):
     assert ks("queue", *words)[0] == 2
     assert desk.asked("queue_act") == []
+
+
+def test_a_verb_on_a_long_list_goes_portion_by_portion_and_tells_how_far(ks, desk, monkeypatch):
+    monkeypatch.setattr(queue_verbs, "PORTION", 2)
+    desk.deliveries = [a_delivery(id=f"d{n}") for n in range(5)]
+    code, out, err = ks("queue", "cancel", "--tag", "bulk", "--json")
+    acts = [asked["act"] for asked in desk.asked("queue_act")]
+    assert [act.chosen.ids for act in acts] == [("d0", "d1"), ("d2", "d3"), ("d4",)]
+    assert {act.chosen.tag for act in acts} == {"bulk"}
+    assert (code, [row["id"] for row in json.loads(out)["done"]]) == (
+        0,
+        [f"d{n}" for n in range(5)],
+    )
+    assert "cancel: 4 of 5 posts" in err
 
 
 def test_what_was_refused_is_told_and_is_exit_five(ks, desk):

@@ -173,6 +173,16 @@ def test_a_filter_goes_through_a_long_queue_in_bites(small_house: House, size: i
     assert (len(answer["done"]), answer["refused"]) == (size, [])
 
 
+def test_a_filter_takes_at_most_its_limit_and_ids_narrow_it_down(house: House) -> None:
+    first, second, third = (house.add(at=f"+{n}h", tags=("t",)) for n in (1, 2, 3))
+    other = house.add(at="+4h")
+    answer = house.do_all("hold", chosen={"tag": "t", "limit": 2})
+    assert [one["id"] for one in answer["done"]] == [first, second]
+    answer = house.do_all("hold", chosen={"tag": "t", "ids": (third, other)})
+    assert [one["id"] for one in answer["done"]] == [third]
+    assert house.state(other) == "scheduled"
+
+
 def test_ids_may_be_shortened_while_that_is_clear(house: House) -> None:
     delivery = house.add()
     assert house.do("hold", delivery[:6])["done"][0]["id"] == delivery

@@ -32,7 +32,13 @@ _NODE = {
     "seal": ("seal.before_commit", "seal.after_commit"),
     "resume_look": ("resume.after_look",),
     "resume_flags": ("resume.after_flags",),
-    "resume_commit": ("release.after_one", "resume.before_commit", "resume.after_commit"),
+    # What was decided follows in portions, each a step of its own; until then it stays held.
+    "resume_commit": (
+        "resume.before_commit",
+        "resume.after_commit",
+        "release.before_commit",
+        "release.after_commit",
+    ),
     "ingest": ("ingest.after_fetch", "ingest.before_commit", "ingest.after_commit"),
     "grade": ("grade.after_trip", "grade.before_commit", "grade.after_commit"),
     "judge": (),

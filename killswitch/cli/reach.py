@@ -45,7 +45,8 @@ def reach(args: argparse.Namespace) -> Reach:
     place = find_place(args, os.environ)
     for note in place.notes:
         warn(f"killswitch: {note}")
-    return Reach(place=place, client=Client(place.socket, said=said_name(args)))
+    client = Client(place.socket, said=said_name(args), state_dir=place.state_dir)
+    return Reach(place=place, client=client)
 
 
 def said_name(args: argparse.Namespace) -> str | None:

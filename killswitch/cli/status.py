@@ -9,7 +9,7 @@ from typing import Any
 
 from killswitch.cli.out import emit, ink_for
 from killswitch.cli.paths import Place
-from killswitch.cli.reach import reach
+from killswitch.cli.reach import Reach, reach
 from killswitch.cli.screen_status import status_text
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UnreachableError
@@ -30,14 +30,19 @@ def run(args: argparse.Namespace) -> int:
     found = reach(args)
     try:
         doc: dict[str, Any] = found.client.get("/status", timeout_s=ANSWER_S)
+        text = _text(found, doc)
     except UnreachableError as error:
         doc = lost(found.place, error)
-    ink = ink_for(sys.stdout, os.environ)
-    text = status_text(doc, times=found.times(doc), words=found.words(doc), ink=ink)
+        text = _text(found, doc)
     emit(args, doc, text)
     if doc["state"] == "unreachable":
         return Exit.UNREACHABLE
     return Exit.DONE if doc["state"] == "running" else Exit.NOT_SENDING
+
+
+def _text(found: Reach, doc: dict[str, Any]) -> str:
+    ink = ink_for(sys.stdout, os.environ)
+    return status_text(doc, times=found.times(doc), words=found.words(doc), ink=ink)
 
 
 def lost(place: Place, error: UnreachableError) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
     """Write the status of a daemon that does not answer: what the flag directory says."""
     look = FlagDir(place.state_dir).look()
     flags = [{"name": flag.name, "key": flag.key, "note": flag.note} for flag in look.entries]
-    problem = look.problem or str(error)
+    problem = "; ".join(one for one in (str(error.message), look.problem) if one)
     since = z_time(SystemClock().now())
     return {
         "state": "unreachable",
@@ -64,6 +64,8 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
         "next_due": [],
         "lead_until": None,
         "flags": flags,
+        "code": error.code,
+        "hint": error.hint,
         "state_dir": str(place.state_dir),
         "language": place.language,
         "timezone": place.timezone,

@@ -216,7 +216,7 @@ class Client:
             )
         if self._state_dir and lockfile.look(self._state_dir)[0] is lockfile.Lock.TAKEN:
             return UnreachableError(
-                code,
+                "elsewhere",
                 f"{told}, though a daemon runs on {self._state_dir}",
                 f"look at control.socket, --socket and systemctl status killswitch; {stop}",
             )

@@ -27,9 +27,9 @@ def run(args: argparse.Namespace) -> int:
     """List or check."""
     found = reach(args)
     if args.verb == "check":
-        rows: list[Doc] = found.client.post("/channels/check", timeout_s=CHECK_S)
+        rows: list[Doc] = found.client.post("/channels/check", kind=list, timeout_s=CHECK_S)
     else:
-        rows = found.client.get("/channels")
+        rows = found.client.get("/channels", kind=list)
     if args.json:
         document(rows)
     else:

@@ -143,7 +143,7 @@ def _asked(name: str, look: Callable[[], Finding]) -> Finding:
 
 
 def _channels(found: Reach) -> Finding:
-    rows: list[Doc] = found.client.get("/channels")
+    rows: list[Doc] = found.client.get("/channels", kind=list)
     bad = [plain(f"{row['name']}: {row['problem']}") for row in rows if not row["ok"]]
     told = "; ".join(bad) or f"{len(rows)} are fine"
     return Finding("channels", good=not bad, told=told, mend="killswitch channels check")

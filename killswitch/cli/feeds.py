@@ -65,7 +65,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.verb == "check":
         looked: Doc = found.client.post("/look", timeout_s=LOOK_S)
         failed = looked["failed"]
-    rows: list[Doc] = found.client.get("/feeds")
+    rows: list[Doc] = found.client.get("/feeds", kind=list)
     if args.json:
         document(rows)
     else:

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the verb."""
     found = reach(args)
     if args.verb == "list":
-        rows: list[Doc] = found.client.get("/incidents", query={"limit": args.limit})
+        rows: list[Doc] = found.client.get("/incidents", query={"limit": args.limit}, kind=list)
         if args.json:
             document(rows)
         else:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol, TextIO, cast
 
 from killswitch import __version__
-from killswitch.cli.out import document, warn
+from killswitch.cli.forgiving import forgiving
+from killswitch.cli.out import document, plain, warn
 from killswitch.errors import Exit, KillswitchError, UsageError
 
 COMMANDS = (
@@ -109,16 +110,56 @@ def _run(words: list[str]) -> int:
     at = _command_at(words)
     name = words[at] if at is not None else None
     names = (name,) if name in COMMANDS else COMMANDS
+    if name != "pause":
+        _refuse_bytes(words)
     if name in WITH_LIST and at is not None:
         words = _with_list(words, at)
     commands = {one: load(one) for one in names}
-    args = build_parser(commands).parse_args(words)
+    args = _read(build_parser(commands), words, at=at if name == "pause" else None)
     if args.command is None:
         raise UsageError("usage", "no command is given", "killswitch --help lists them")
     try:
         return int(commands[args.command].run(args))
     except OSError as error:
         raise _failed(error) from error
+
+
+def _refuse_bytes(words: Sequence[str]) -> None:
+    """
+    Refuse arguments that are no text; only ``pause`` makes the best of them.
+
+    Raises:
+        UsageError: Bytes that are not UTF-8, or that this locale can't read.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                "not_text",
+                f"{plain(word.encode(errors='backslashreplace').decode())} is not UTF-8 text here; "
+                "nothing was done",
+                "write it in UTF-8, in a UTF-8 locale: LANG=C.UTF-8",
+            ) from error
+
+
+def _read(
+    parser: argparse.ArgumentParser, words: list[str], *, at: int | None
+) -> argparse.Namespace:
+    """
+    Read the arguments; where it is ``pause`` (its place is ``at``), forgive what can be forgiven.
+
+    Raises:
+        UsageError: They are wrong.
+    """
+    try:
+        return parser.parse_args(words)
+    except UsageError as error:
+        if at is None:
+            raise
+        forgiven = parser.parse_args(forgiving(words, at))
+        warn(f"killswitch: {error.message}; what is no option is taken as the reason")
+        return forgiven
 
 
 def load(name: str) -> Command:

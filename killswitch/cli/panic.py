@@ -156,7 +156,7 @@ class Panic:
         }
         ends_s = self.clock.monotonic_s() + SOCKET_S
         for path in self.place.sockets:
-            client = Client(path, said=press.said)
+            client = Client(path, said=press.said, state_dir=self.place.state_dir)
             left_s = max(ends_s - self.clock.monotonic_s(), SOCKET_LEAST_S)
             try:
                 doc = client.post("/pause", body, key=press.key, timeout_s=left_s)

@@ -42,6 +42,7 @@ class Place:
         store: The SQLite file; None when the store is something else.
         config: The configuration file, or None.
         notes: What people must know: a configuration that was passed over.
+        fault: Why the configuration that somebody named can't be read, else empty.
         language: ``language`` of the configuration, else English.
         timezone: ``timezone`` of the configuration, or None.
     """
@@ -52,6 +53,7 @@ class Place:
     store: Path | None
     config: Path | None
     notes: tuple[str, ...] = ()
+    fault: str = ""
     language: str = "en"
     timezone: str | None = None
 
@@ -70,7 +72,7 @@ def find_place(args: argparse.Namespace, env: Mapping[str, str]) -> Place:
         env: The environment.
     """
     config = find_config(args.config, env)
-    said, notes = _read(config) if config else ({}, ())
+    said, fault = _read(config) if config else ({}, "")
     named = args.state_dir or env.get("KILLSWITCH_STATE_DIR") or _text(said, "state_dir")
     tried = (Path(named).absolute(),) if named else _default_states(env)
     state_dir = next((path for path in tried if _may_hold_flags(path)), tried[0])
@@ -80,7 +82,8 @@ def find_place(args: argparse.Namespace, env: Mapping[str, str]) -> Place:
         sockets=_sockets(args, env, said=said, state_dir=state_dir, is_named=bool(named)),
         store=_store(env.get("KILLSWITCH_STORE__URL") or _text(said, "store", "url"), state_dir),
         config=config,
-        notes=notes,
+        notes=(f"{config} was passed over: {fault}; the defaults are used",) if fault else (),
+        fault=fault if args.config or env.get("KILLSWITCH_CONFIG") else "",
         language=env.get("KILLSWITCH_LANGUAGE") or _text(said, "language") or "en",
         timezone=env.get("KILLSWITCH_TIMEZONE") or _text(said, "timezone"),
     )
@@ -101,15 +104,15 @@ def find_config(explicit: str | None, env: Mapping[str, str]) -> Path | None:
     return LOCAL_CONFIG.absolute() if is_ours else None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """Read a configuration; nothing and the reason where it can't be read."""
     import tomllib  # noqa: PLC0415 - only where there is a file: a pause is in a hurry
 
     try:
         with path.open("rb") as file:
-            return tomllib.loads(file.read(CONFIG_MOST).decode()), ()
+            return tomllib.loads(file.read(CONFIG_MOST).decode()), ""
     except (OSError, ValueError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        return {}, (f"{path} was passed over: {why}; the defaults are used",)
+        return {}, (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _default_states(env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -32,6 +32,7 @@ HELP = "stop everything now; works without the daemon, too"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the reason and what changes the waiting."""
     parser.add_argument("reason", metavar="REASON", nargs="*", help="why, for the others")
+    parser.add_argument("--reason", dest="said_reason", metavar="TEXT", help="the same as REASON")
     parser.add_argument("--no-wait", action="store_true", help="don't wait until it is sealed")
     parser.add_argument("--review", metavar="4h", help="remind after this time; never resumes")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -40,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pause, then prove it."""
-    found = reach(args)
+    found = reach(args, is_panic=True)
     said = said_name(args)
     press = Press(
-        reason=readable(" ".join(args.reason)) or "paused by hand",
+        reason=readable(" ".join([args.said_reason or "", *args.reason])) or "paused by hand",
         key=new_key(),
         by=who_am_i(said),
         said=said,

@@ -19,7 +19,7 @@ from killswitch.cli.paths import Place, find_place
 from killswitch.cli.words import words_of
 from killswitch.clock import SystemClock
 from killswitch.control.client import Client
-from killswitch.errors import UnreachableError
+from killswitch.errors import ConfigError, UnreachableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,28 @@ class Reach:
         return words_of(str((doc or {}).get("language") or self.place.language))
 
 
-def reach(args: argparse.Namespace) -> Reach:
-    """Find the installation that the options mean; nothing is opened."""
+def reach(args: argparse.Namespace, *, is_panic: bool = False) -> Reach:
+    """
+    Find the installation that the options mean; nothing is opened.
+
+    Args:
+        args: The options.
+        is_panic: Go on past a configuration that somebody named and that can't be read.
+
+    Raises:
+        ConfigError: There is such a configuration, and this is no panic.
+    """
     place = find_place(args, os.environ)
+    if place.fault and not is_panic:
+        raise ConfigError(
+            "config_unreadable",
+            f"{place.config} can't be read: {place.fault}; nothing was done",
+            "mend it, or name the right one with --config",
+        )
     for note in place.notes:
         warn(f"killswitch: {note}")
-    return Reach(place=place, client=Client(place.socket, said=said_name(args)))
+    client = Client(place.socket, said=said_name(args), state_dir=place.state_dir)
+    return Reach(place=place, client=client)
 
 
 def said_name(args: argparse.Namespace) -> str | None:

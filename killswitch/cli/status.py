@@ -9,7 +9,7 @@ from typing import Any
 
 from killswitch.cli.out import emit, ink_for
 from killswitch.cli.paths import Place
-from killswitch.cli.reach import reach
+from killswitch.cli.reach import Reach, reach
 from killswitch.cli.screen_status import status_text
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UnreachableError
@@ -30,21 +30,26 @@ def run(args: argparse.Namespace) -> int:
     found = reach(args)
     try:
         doc: dict[str, Any] = found.client.get("/status", timeout_s=ANSWER_S)
+        text = _text(found, doc)
     except UnreachableError as error:
         doc = lost(found.place, error)
-    ink = ink_for(sys.stdout, os.environ)
-    text = status_text(doc, times=found.times(doc), words=found.words(doc), ink=ink)
+        text = _text(found, doc)
     emit(args, doc, text)
     if doc["state"] == "unreachable":
         return Exit.UNREACHABLE
     return Exit.DONE if doc["state"] == "running" else Exit.NOT_SENDING
 
 
+def _text(found: Reach, doc: dict[str, Any]) -> str:
+    ink = ink_for(sys.stdout, os.environ)
+    return status_text(doc, times=found.times(doc), words=found.words(doc), ink=ink)
+
+
 def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
     """Write the status of a daemon that does not answer: what the flag directory says."""
     look = FlagDir(place.state_dir).look()
     flags = [{"name": flag.name, "key": flag.key, "note": flag.note} for flag in look.entries]
-    problem = look.problem or str(error)
+    problem = "; ".join(one for one in (str(error.message), look.problem) if one)
     since = z_time(SystemClock().now())
     return {
         "state": "unreachable",
@@ -59,6 +64,8 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
         "next_due": [],
         "lead_until": None,
         "flags": flags,
+        "code": error.code,
+        "hint": error.hint,
         "state_dir": str(place.state_dir),
         "language": place.language,
         "timezone": place.timezone,

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import pwd
 import socket
+import struct
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
+from killswitch import lockfile
 from killswitch.errors import (
     ConfigError,
     Exit,
@@ -30,6 +34,8 @@ ANSWER_S = 30.0
 """How long a command waits for its answer; a fresh look at the feeds takes up to this."""
 ANSWER_MOST = 64 * 1024 * 1024
 
+_UCRED = struct.Struct("3i")
+
 _BY_EXIT: dict[int, type[OperatorError]] = {
     Exit.USAGE: UsageError,
     Exit.REFUSED: RefusedError,
@@ -41,15 +47,17 @@ _BY_EXIT: dict[int, type[OperatorError]] = {
 class _UnixConnection(HTTPConnection):
     """An HTTP connection over a Unix socket."""
 
-    def __init__(self, path: Path, *, timeout_s: float) -> None:
+    def __init__(self, path: Path, *, owners: frozenset[int], timeout_s: float) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
+        self._owners = owners
 
     def connect(self) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.settimeout(self.timeout)
             sock.connect(str(self._path))
+            _check_server(sock, self._path, self._owners)
         except BaseException:
             sock.close()
             raise
@@ -59,19 +67,29 @@ class _UnixConnection(HTTPConnection):
 class Client:
     """The control API of one daemon."""
 
-    def __init__(self, path: Path, *, said: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, said: str | None = None, state_dir: Path | None = None
+    ) -> None:
         """
         Remember the way; nothing is opened.
 
         Args:
             path: The control socket.
-            said: The name after ``--as``.
+            said: The name after ``--as``, one line of text.
+            state_dir: Where the daemon keeps its state: whose it is may serve the socket, and
+                its lock tells whether a daemon runs. Without it: root and the caller alone.
         """
         self.path = path
         self._said = said
+        self._state_dir = state_dir
 
     def get(
-        self, path: str, *, query: Mapping[str, object] | None = None, timeout_s: float = ANSWER_S
+        self,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        kind: type[dict[Any, Any] | list[Any]] = dict,
+        timeout_s: float = ANSWER_S,
     ) -> Any:
         """
         Ask for a document.
@@ -79,12 +97,13 @@ class Client:
         Args:
             path: Below ``/v1``; parts that people typed were quoted with ``part``.
             query: Fields that are None or empty are left out.
+            kind: What a daemon answers: one document, or a list of them.
             timeout_s: Longest silence, seconds.
 
         Raises:
             OperatorError: As the daemon says it; ``UnreachableError`` where it does not answer.
         """
-        return self._call("GET", path, query=query, timeout_s=timeout_s)
+        return _checked(self._call("GET", path, query=query, timeout_s=timeout_s), kind)
 
     def post(
         self,
@@ -93,6 +112,7 @@ class Client:
         *,
         key: str | None = None,
         query: Mapping[str, object] | None = None,
+        kind: type[dict[Any, Any] | list[Any]] = dict,
         timeout_s: float = ANSWER_S,
     ) -> Any:
         """
@@ -103,12 +123,15 @@ class Client:
             body: The document that describes it.
             key: Request key: the same key has its effect once, so a repeat is safe.
             query: As for ``get``.
+            kind: As for ``get``.
             timeout_s: As for ``get``.
 
         Raises:
             OperatorError: As for ``get``.
         """
-        return self._call("POST", path, body=body or {}, key=key, query=query, timeout_s=timeout_s)
+        said = body or {}
+        found = self._call("POST", path, body=said, key=key, query=query, timeout_s=timeout_s)
+        return _checked(found, kind)
 
     def delete(self, path: str) -> Any:
         """Ask for something to be forgotten; raises as ``get`` does."""
@@ -151,7 +174,8 @@ class Client:
         headers: Mapping[str, str | bytes],
         timeout_s: float,
     ) -> bytes:
-        connection = _UnixConnection(self.path, timeout_s=timeout_s)
+        owners = _owners(self._state_dir)
+        connection = _UnixConnection(self.path, owners=owners, timeout_s=timeout_s)
         try:
             with contextlib.closing(connection):
                 with contextlib.suppress(BrokenPipeError):
@@ -165,7 +189,12 @@ class Client:
         except FileNotFoundError as error:
             raise self._unreachable("is not there", "unreachable") from error
         except PermissionError as error:
-            raise self._unreachable("is closed to you", "unreachable") from error
+            raise UnreachableError(
+                "closed",
+                f"the daemon's socket {self.path} is closed to you (not in its group): "
+                "nothing was asked",
+                f"join the group of {self.path}, or act as root: sudo killswitch …",
+            ) from error
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise self._unreachable(f"does not answer ({why})", "unreachable") from error
@@ -178,14 +207,65 @@ class Client:
         return raw
 
     def _unreachable(self, how: str, code: str, *, acts: bool = False) -> UnreachableError:
-        known = "; nothing leaves without a daemon"
+        told = f"the daemon's socket {self.path} {how}"
+        stop = 'to stop everything: killswitch pause "reason"'
         if code == "timeout":
             known = "; whether it was done is not known" if acts else ""
+            return UnreachableError(
+                code, told + known, f"look at it: systemctl status killswitch; {stop}"
+            )
+        if self._state_dir and lockfile.look(self._state_dir)[0] is lockfile.Lock.TAKEN:
+            return UnreachableError(
+                "elsewhere",
+                f"{told}, though a daemon runs on {self._state_dir}",
+                f"look at control.socket, --socket and systemctl status killswitch; {stop}",
+            )
         return UnreachableError(
             code,
-            f"the daemon's socket {self.path} {how}{known}",
-            'start it: killswitch run; to stop everything: killswitch pause "reason"',
+            f"{told}; nothing leaves without a daemon",
+            f"start it: killswitch run; {stop}",
         )
+
+
+class Answer(dict[str, Any]):
+    """A document of the daemon; one that lacks what is read from it was not given by one."""
+
+    def __missing__(self, key: str) -> NoReturn:
+        """Refuse instead of failing on what somebody else answered."""
+        raise _not_ours()
+
+
+def _owners(state_dir: Path | None) -> frozenset[int]:
+    """Name the uids that may serve the socket: root, the caller, whose the state directory is."""
+    owners = {0, os.geteuid()}
+    if state_dir is not None:
+        with contextlib.suppress(OSError):
+            owners.add(state_dir.stat().st_uid)
+    return frozenset(owners)
+
+
+def _check_server(sock: socket.socket, path: Path, owners: frozenset[int]) -> None:
+    """
+    Refuse a socket that somebody else serves: the kernel says who began to listen.
+
+    Raises:
+        UnreachableError: It is not root, the caller, or the owner of the state directory.
+    """
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _pid, uid, _gid = _UCRED.unpack(raw)
+    if uid not in owners:
+        raise UnreachableError(
+            "foreign_socket",
+            f"the socket {path} is served by user {_login(uid)}, who is not the daemon's",
+            "name the daemon's with --state-dir and --socket",
+        )
+
+
+def _login(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def part(text: str) -> str:
@@ -207,11 +287,23 @@ def _written(value: object) -> str:
 
 def _document(raw: bytes) -> Any:
     try:
-        return json.loads(raw)
-    except ValueError as error:
-        raise UnreachableError(
-            "bad_answer", "what answers on the socket is not a killswitch daemon", "check --socket"
-        ) from error
+        return json.loads(raw, object_hook=Answer)
+    except (ValueError, RecursionError) as error:
+        raise _not_ours() from error
+
+
+def _checked(found: Any, kind: type[dict[Any, Any] | list[Any]]) -> Any:
+    """Refuse an answer of another kind than a daemon gives."""
+    rows = found if kind is list else [found]
+    if not isinstance(found, kind) or not all(isinstance(row, dict) for row in rows):
+        raise _not_ours()
+    return found
+
+
+def _not_ours() -> UnreachableError:
+    return UnreachableError(
+        "bad_answer", "what answers on the socket is not a killswitch daemon", "check --socket"
+    )
 
 
 def _refusal(response: HTTPResponse, raw: bytes) -> KillswitchError:

@@ -109,6 +109,15 @@ def test_without_a_daemon_status_says_what_the_flags_say(home):
     assert doc["state_dir"] == str(home)
 
 
+def test_nobody_is_sent_to_start_a_daemon_that_hangs(home):
+    number = lockfile.take(home / "daemon.lock")
+    found = run(home, "status")
+    os.close(number)
+    assert found.returncode == 4
+    assert "though a daemon runs" in found.stdout
+    assert "killswitch run" not in found.stdout
+
+
 def test_a_pause_over_the_socket_is_sealed(home, desk):
     with serving(desk, home):
         found = run(home, "pause", "attack", "in", "Annecy", "--json")
@@ -174,10 +183,68 @@ def test_a_name_of_any_kind_pauses(home, desk, name):
     assert caller.said_name.isprintable()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["queue", "list", "--tag", b"\xff"],
+        ["queue", "show", b"\xff"],
+        ["whose", b"\xff"],
+        ["incidents", "show", b"\xff"],
+        ["ack", "--as", b"L\xe9a"],
+    ],
+    ids=str,
+)
+def test_an_argument_that_is_no_text_is_refused_in_words(home, words):
+    found = run(home, *words)
+    assert found.returncode == 2
+    assert "is not UTF-8 text" in found.stderr
+
+
+def test_an_argument_beyond_an_ascii_locale_is_refused_in_words(home):
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    found = run(home, "queue", "list", "--channel", "été".encode(), env=env)
+    assert found.returncode == 2
+    assert "LANG=C.UTF-8" in found.stderr
+
+
+def test_a_pause_reads_its_reason_in_any_locale(home, desk):
+    with serving(desk, home):
+        env = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+        assert run(home, "pause", "drame à Nice".encode(), env=env).returncode == 0
+    assert desk.asked("pause")[0]["reason"] == "drame à Nice"
+
+
 def test_a_sudo_user_of_any_kind_pauses(home, desk):
     with serving(desk, home):
         found = run(home, "pause", "x", "--json", env={"SUDO_USER": b"\xff"})
     assert (found.returncode, json.loads(found.stdout)["via"]) == (0, "socket")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--reason", "attack in Annecy"], "attack in Annecy"),
+        (["--reason=attack"], "attack"),
+        (["attack", "-in", "the", "city"], "attack -in the city"),
+        (["x", "--review", "-4h"], "x"),
+        (["x", "--review"], "x"),
+        (["x", "--as"], "x"),
+        (["x", "--force", "--json"], "x --force"),
+        (["x", "--no-wait=yes"], "x --no-wait=yes"),
+        (["--as", "lea", "--", "-x", "--y"], "-x --y"),
+    ],
+    ids=str,
+)
+def test_a_slip_of_the_fingers_pauses(home, desk, capsys, monkeypatch, words, reason):
+    monkeypatch.setattr("killswitch.cli.paths.SYSTEM_CONFIG", Path("/nowhere"))
+    with serving(desk, home):
+        assert main(["--state-dir", str(home), "pause", *words]) == 0
+    assert desk.asked("pause")[0]["reason"] == reason
+
+
+def test_a_place_that_is_left_out_is_not_paused(home, capsys):
+    assert main(["--state-dir", str(home), "pause", "x", "--socket"]) == 2
+    assert capsys.readouterr().err.startswith("killswitch: NOT PAUSED")
 
 
 def test_whatever_breaks_on_the_way_to_the_daemon_the_flag_is_written(home, monkeypatch):
@@ -377,6 +444,16 @@ def test_a_broken_configuration_is_told_and_stops_no_pause(home, desk):
         found = run(home, "--config", str(home / "broken.toml"), "pause", "attack")
     assert found.returncode == 0
     assert "broken.toml was passed over" in found.stderr
+
+
+@pytest.mark.parametrize("words", ["status", "queue", "ack", "doctor"])
+def test_a_named_configuration_that_can_not_be_read_is_final(home, desk, words):
+    with serving(desk, home):
+        found = run(home, "--config", str(home / "missing.toml"), words)
+        named = run(home, words, env={"KILLSWITCH_CONFIG": str(home / "missing.toml")})
+    assert (found.returncode, named.returncode) == (78, 78)
+    assert "missing.toml" in found.stderr
+    assert desk.calls == []
 
 
 def test_an_unwritable_standard_output_changes_no_exit_code(home, desk):

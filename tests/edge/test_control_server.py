@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from killswitch import lockfile
+from killswitch.cli.main import main
 from killswitch.control import server as server_module
 from killswitch.control.admission import SEALS_AT_ONCE, SEALS_EACH_UID
 from killswitch.control.app import BODY_MOST, create_app
@@ -31,6 +33,7 @@ from killswitch.errors import (
     UsageError,
 )
 from tests.edge.fake_desk import FakeDesk, a_home, a_status, serving
+from tests.edge.raw_server import reply
 
 PAUSE = {"reason": "x", "key": "k"}
 
@@ -662,6 +665,82 @@ def test_whatever_else_answers_there_is_told(home, answer):
         with pytest.raises(UnreachableError):
             Client(home / "control.sock").get("/status", timeout_s=5)
         thread.join(5)
+
+
+def test_a_socket_that_somebody_else_serves_is_not_believed(desk, home, monkeypatch):
+    with serving(desk, home):
+        monkeypatch.setattr("killswitch.control.client._UCRED", _SaysUid(12345))
+        with pytest.raises(UnreachableError, match="is served by user uid 12345"):
+            Client(home / "control.sock").get("/status")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory away")
+def test_the_owner_of_the_state_directory_may_serve(desk, home, monkeypatch):
+    state = home / "theirs"
+    state.mkdir()
+    os.chown(state, 12345, -1)
+    with serving(desk, home):
+        monkeypatch.setattr("killswitch.control.client._UCRED", _SaysUid(12345))
+        assert Client(home / "control.sock", state_dir=state).get("/status")["state"] == "running"
+
+
+class _SaysUid:
+    """What the kernel would say of a peer of another user."""
+
+    size = 12
+
+    def __init__(self, uid):
+        self.uid = uid
+
+    def unpack(self, _raw):
+        return 1, self.uid, 1
+
+
+def test_a_socket_that_is_closed_to_us_is_told_as_such(home, monkeypatch):
+    def closed(*_args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.connect", closed)
+    with pytest.raises(UnreachableError, match="is closed to you") as refusal:
+        Client(home / "control.sock").get("/status")
+    assert "nothing leaves" not in refusal.value.message
+    assert "killswitch run" not in refusal.value.hint
+
+
+def test_no_socket_while_a_daemon_runs_claims_nothing(home):
+    number = lockfile.take(home / "daemon.lock")
+    with pytest.raises(UnreachableError, match="though a daemon runs") as refusal:
+        Client(home / "control.sock", state_dir=home).get("/status")
+    os.close(number)
+    assert "nothing leaves" not in refusal.value.message
+    assert "killswitch run" not in refusal.value.hint
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"[1]", b'"x"', b"null"])
+@pytest.mark.parametrize(
+    "words",
+    [["status"], ["queue"], ["ack"], ["queue", "show", "d1"], ["incidents"], ["whose", "x"]],
+)
+def test_another_servers_answer_is_told_in_words(home, capsys, words, body):
+    with contextlib.closing(bind_socket(home / "control.sock")) as listening:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = listening.accept()
+                    with peer:
+                        peer.recv(65536)
+                        peer.sendall(reply(200, body))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        code = main(["--state-dir", str(home), *words])
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+    told = capsys.readouterr()
+    empty = words == ["incidents"] and body == b"[]"
+    assert code == (0 if empty else 4)
+    assert empty or "not a killswitch daemon" in told.err + told.out
 
 
 def test_a_status_with_foreign_signs_survives_the_way(desk, home):

@@ -13,12 +13,28 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from killswitch.errors import UsageError
 
 # The largest file any of the networks takes is below this; more would only fill the disk.
 MAX_BYTES = 512 * 1024 * 1024
 _CHUNK = 1024 * 1024
+# What a picture, a film or a PDF begins with, and at which byte.
+_BEGINNINGS = (
+    (0, b"\x89PNG\r\n\x1a\n"),
+    (0, b"\xff\xd8\xff"),
+    (0, b"GIF87a"),
+    (0, b"GIF89a"),
+    (8, b"WEBP"),
+    (4, b"ftyp"),  # MP4, and QuickTime of today
+    (4, b"moov"),  # QuickTime as older cameras write it
+    (4, b"mdat"),
+    (4, b"wide"),
+    (0, b"%PDF-"),
+)
+KINDS = "PNG, JPEG, GIF, WebP, MP4, MOV or PDF"
+_HEAD = 16
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: a FIFO would make the open wait for a writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -50,6 +66,28 @@ def is_whole(root: Path, files: Iterable[tuple[str, str]]) -> bool:
         return all(fingerprint(root, path) == digest for path, digest in files)
     except UsageError:
         return False
+
+
+@contextlib.contextmanager
+def opened_plain(path: Path) -> Iterator[BinaryIO]:
+    """
+    Open a picture, a film or a PDF that shall be attached, not following a last link.
+
+    Raises:
+        OSError: It can't be opened; ``ELOOP`` for a link.
+        ValueError: It is no plain file, too large, or of another kind; says which.
+    """
+    with os.fdopen(os.open(path, _FILE), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is no plain file")
+        if found.st_size > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        first = file.read(_HEAD)
+        if not any(first[at:].startswith(begins) for at, begins in _BEGINNINGS):
+            raise ValueError(f"by its content it is no {KINDS}")
+        file.seek(0)
+        yield file
 
 
 def _hash(number: int, relative: str) -> str:

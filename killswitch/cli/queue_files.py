@@ -74,7 +74,8 @@ def _bodies(
     for row in rows:
         try:
             paths = [path for path, _ in row.media]
-            media = media_of(paths, [alt for _, alt in row.media], folder=folder, home=home)
+            alts = [alt for _, alt in row.media]
+            media = media_of(paths, alts, folder=folder, home=home, inside=True)
         except UsageError as error:
             bad.append(LineProblem(row.line, error.message))
             continue

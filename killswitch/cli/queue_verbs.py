@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from killswitch import media
 from killswitch.cli.out import Times, emit, plain, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
@@ -28,7 +29,6 @@ VERBS = {
 MEDIA_DIR = "media"
 PORTION = 200
 """Posts of a filter that are sent at once: done in a second or two on a small machine."""
-_BLOCK = 1024 * 1024
 
 Doc = dict[str, Any]
 
@@ -146,7 +146,9 @@ def home_of(found: Reach, status: Doc | None) -> Path:
     return Path(status["state_dir"]) if status else found.place.state_dir
 
 
-def media_of(paths: list[str], alts: list[str], *, folder: Path, home: Path) -> list[Doc]:
+def media_of(
+    paths: list[str], alts: list[str], *, folder: Path, home: Path, inside: bool = False
+) -> list[Doc]:
     """
     Bring pictures to where the daemon may read them: ``media/`` of the state directory.
 
@@ -158,39 +160,63 @@ def media_of(paths: list[str], alts: list[str], *, folder: Path, home: Path) -> 
         alts: Words for each, in the same order; missing ones are empty.
         folder: Where relative paths start.
         home: The state directory.
+        inside: Whether the paths were written by somebody else (a queue file): then each must lie
+            in ``folder``, links followed, or in ``media/``.
 
     Raises:
-        UsageError: More words than pictures; no such file; not a plain file; no right to copy.
+        UsageError: More words than pictures; no such file; not a plain file of a known kind; it
+            lies elsewhere; no right to copy.
     """
     if len(alts) > len(paths):
         raise UsageError("alt", "there are more --alt texts than --media files", "one for each")
     words = [*alts, *[""] * (len(paths) - len(alts))]
     store = home / MEDIA_DIR
     return [
-        {"path": _brought(folder / path, store), "alt": alt}
+        {"path": _brought(folder / path, store, within=folder if inside else None), "alt": alt}
         for path, alt in zip(paths, words, strict=True)
     ]
 
 
-def _brought(path: Path, store: Path) -> str:
+def _brought(path: Path, store: Path, *, within: Path | None) -> str:
     if not path.is_file():
         raise UsageError("media", f"{path}: there is no such file; nothing was done", "check it")
-    inside = os.path.realpath(store) + os.sep
-    real = os.path.realpath(path)
-    if real.startswith(inside):
-        return real.removeprefix(inside)
-    name = f"{_hash(path)}{path.suffix.lower()[:10]}"
+    real = Path(os.path.realpath(path))
+    home = os.path.realpath(store)
+    if within is not None and not any(
+        real.is_relative_to(place) for place in (os.path.realpath(within), home)
+    ):
+        raise UsageError(
+            "media",
+            f"{path} lies outside of {within}; nothing was done",
+            "put the file itself beside the queue file, not a link to it",
+        )
+    try:
+        with media.opened_plain(real) as file:
+            if real.is_relative_to(home):
+                return str(real.relative_to(home))
+            return _copied(file, path, store)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError("media", f"{path} can't be used: {why}; nothing was done", "") from error
+
+
+def _copied(file: BinaryIO, path: Path, store: Path) -> str:
+    """Copy an open file under the hash of its content, unless that lies there already."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    name = f"{digest}{path.suffix.lower()[:10]}"
     target = store / name
     if not target.exists():
-        _copy(path, target)
+        file.seek(0)
+        _copy(file, path, target)
     return name
 
 
-def _copy(path: Path, target: Path) -> None:
+def _copy(file: BinaryIO, path: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(path, part)
+        with part.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
         part.chmod(0o640)
         part.replace(target)
     except OSError as error:
@@ -200,11 +226,3 @@ def _copy(path: Path, target: Path) -> None:
             f"{path} can't be copied to {target.parent}: {error.strerror}; nothing was done",
             f"ask somebody who may write there to put the file into {target.parent}",
         ) from error
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()[:32]

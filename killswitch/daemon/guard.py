@@ -23,7 +23,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes_of, told_of
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.durations import format_duration
-from killswitch.store import facts, noted, notices, stepped
+from killswitch.store import audit, facts, noted, notices, stepped
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
@@ -41,10 +41,13 @@ TWICE = "the wall clock was stepped twice"
 PROBE_EVERY_S = 10.0
 # How often the head of the audit chain is noted outside the store, when nothing pauses or resumes.
 NOTE_EVERY_S = 3600.0
-# Rows of the audit chain that are checked at a start and each hour; ``audit verify`` checks all.
+# Rows of the audit chain that are checked at a start and each hour.
 CHECKED_TAIL = 1000
 # And at each pause and resume, when the guard is in a hurry.
 CHECKED_HURRY = 50
+# The whole chain is checked after a start and then so often, so many rows a turn: some 10 ms.
+WALK_EVERY_S = 86_400.0
+WALK_ROWS = 500
 
 
 class Guard:
@@ -83,6 +86,9 @@ class Guard:
         self._without_spares = False
         self._noted_version: int | None = None
         self._noted_s = clock.boot_s()
+        # How far the slow check of the whole trail has come, and when it begins again.
+        self._walked: audit.Place | None = None
+        self._walk_s = clock.boot_s()
 
     def step(self) -> float:
         """Look at everything once; return the seconds until the next look."""
@@ -99,6 +105,7 @@ class Guard:
         self._people(ctx, now)
         self._seal(ctx)
         self._audit(ctx, now)
+        self._walk(ctx, now)
         return 1.0
 
     def store_failed(self, error: TransientError) -> None:
@@ -318,6 +325,17 @@ class Guard:
             self._open(ctx, tampered(verdict), now)
         self.note_head()
         self._noted_version, self._noted_s = latch.version, self._clock.boot_s()
+
+    def _walk(self, ctx: Context, now: datetime) -> None:
+        """Check a little of the whole trail: after a start, and once a day."""
+        if self._walked is None and self._clock.boot_s() < self._walk_s:
+            return
+        with ctx.store.read() as conn:
+            verdict, self._walked = audit.verify_next(conn, self._walked, most=WALK_ROWS)
+        if self._walked is None:
+            self._walk_s = self._clock.boot_s() + WALK_EVERY_S
+        if not verdict.ok:
+            self._open(ctx, tampered(verdict), now)
 
     def note_head(self) -> None:
         """Note how far the trail goes, unless it is broken and nobody has seen that yet."""

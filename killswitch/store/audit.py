@@ -49,6 +49,15 @@ class Verdict:
     why: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a slow check has come: the last row found good, and where its chain began."""
+
+    start: int
+    seq: int
+    hash: str
+
+
 def record(conn: Connection, *entries: Entry, now: datetime) -> None:
     """Append entries to the chain; the caller's transaction carries them."""
     if not entries:
@@ -131,6 +140,35 @@ def verify(conn: Connection, *, last: int | None = None) -> Verdict:
     start = _newest_start(conn)
     first = start if last is None else max(start, head.seq - last + 1)
     return _follow(conn, first, start=start, head=head)
+
+
+def verify_next(
+    conn: Connection, after: Place | None, *, most: int
+) -> tuple[Verdict, Place | None]:
+    """
+    Check the next rows of the whole chain, for a check that takes its time.
+
+    Args:
+        conn: A read transaction.
+        after: Where the last call ended; None at the beginning.
+        most: Check at most so many rows.
+
+    Returns:
+        What was found, and where to go on; None when this check has ended. That the newest rows
+        are there is for ``verify`` to say.
+    """
+    if after is None:
+        start = _newest_start(conn)
+        after = Place(start, start - 1, GENESIS)
+    count = 0
+    for row in rows(conn, after=after.seq, limit=most):
+        why = _broken(row, after.hash, after.seq + 1)
+        if why:
+            # Begun anew since: a human has seen what was before, and the next check begins there.
+            known = _newest_start(conn) != after.start
+            return Verdict(ok=known, rows=count, broken_at=row.seq, why=why), None
+        count, after = count + 1, Place(after.start, row.seq, row.hash)
+    return Verdict(ok=True, rows=count), after if count == most else None
 
 
 def _newest_start(conn: Connection) -> int:

@@ -212,6 +212,12 @@ def seal(conn: Connection, locked: Latch, *, uncertain: Sequence[str], now: date
     )
 
 
+def stories_that_paused(conn: Connection) -> frozenset[str]:
+    """Return the ids of all stories that ever opened a cause, by themselves or by a worsening."""
+    refs = conn.execute(sa.select(causes.c.ref).where(causes.c.kind == CauseKind.STORY.value))
+    return frozenset(ref.partition(":")[0] for ref in refs.scalars())
+
+
 def last_closed(conn: Connection, refs: Sequence[tuple[CauseKind, str]]) -> Row[Any] | None:
     """Return the newest closed cause among these (kind, ref), or None."""
     pairs = [(kind.value, ref) for kind, ref in refs]

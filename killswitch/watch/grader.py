@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from killswitch.news.grade import Detector
 from killswitch.news.item import Item, Signal
 from killswitch.news.policy import DetectPolicy
 from killswitch.news.record import carried
-from killswitch.news.story import Member, Observation, Story, StoryBook, Verdict
+from killswitch.news.story import Member, Observation, Story, StoryBook, StoryState, Verdict
 from killswitch.store import latch as latch_store
 from killswitch.store import news, notices
 from killswitch.store.engine import Store
@@ -252,7 +252,29 @@ class Grader:
         with self._store.read() as conn:
             rows = news.recent_stories(conn, since=since)
         stories = [carried(Story.from_json(row.body), by=by, now=now) for row in rows]
+        if not self._rehearsal:
+            stories = self._reopened(stories)
         return StoryBook(self._policy, new_id=lambda: new_id("s"), stories=stories)
+
+    def _reopened(self, stories: Sequence[Story]) -> list[Story]:
+        """
+        Open the stories that only would have paused, in a rehearsal before: the next report may.
+
+        They stay events that posts clash with, so the time at which they tripped stays.
+        """
+        tripped = [story for story in stories if story.state is StoryState.TRIPPED]
+        with self._store.read() as conn:
+            paused = latch_store.stories_that_paused(conn) if tripped else frozenset()
+        fresh = {
+            story.id: replace(story, state=StoryState.OPEN)
+            for story in tripped
+            if story.id not in paused
+        }
+        if fresh:
+            with self._store.write() as conn:
+                latch_store.lock(conn)
+                news.save_stories(conn, (_story_row(story) for story in fresh.values()))
+        return [fresh.get(story.id, story) for story in stories]
 
     def _item(self, row: Any) -> Item:
         feed = self._feeds.get(row.feed)

@@ -275,6 +275,25 @@ def test_rehearsal_only_tells(sqlite_store):
         assert len(news.tripped_stories(conn, since=room.clock.now() - MINUTE)) == 1
 
 
+def test_what_only_would_have_paused_pauses_with_its_next_report_when_live(sqlite_store):
+    room = Newsroom(sqlite_store, rehearsal=True)
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    room.rehearsal = False
+    room.grader = room.new_grader()
+    room.grader.refresh_unconfirmed(room.clock.now())
+    assert room.causes() == []
+    with room.store.read() as conn:
+        events = news.tripped_stories(conn, since=room.clock.now() - MINUTE)
+    assert len(events) == 1, "posts clash with it as before"
+    room.hear("Planet", SECOND_)
+    assert [kind for kind, *_ in room.causes()] == ["story"]
+    room.settle(dismissed=False)
+    room.grader = room.new_grader()
+    room.hear("Courier", SECOND_)
+    assert room.causes() == []
+
+
 def test_a_commit_that_fails_leaves_neither_grades_nor_cause_and_is_done_again(room, monkeypatch):
     room.hear("Courier", FIRST)
     room.says("Herald", SECOND_)

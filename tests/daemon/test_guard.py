@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from structlog.testing import capture_logs
 
 from killswitch import flags as flags_module
+from killswitch.daemon import guard as guard_room
 from killswitch.desk import pausing
 from killswitch.errors import OperatorError, RefusedError, StoreBusyError, TransientError
 from killswitch.flagging import EACH_MOST, flag_causes
@@ -608,6 +609,29 @@ def test_a_trail_that_ends_before_its_noted_head_pauses_and_is_told(bench, when)
     assert bench.kinds() == []
     assert bench.desk.audit_verify()["ok"]
     assert noted_row(bench) == rows(bench)
+
+
+def test_the_whole_trail_is_checked_after_a_start_and_daily_a_little_a_turn(bench, monkeypatch):
+    monkeypatch.setattr(guard_room, "WALK_ROWS", 20)
+    monkeypatch.setattr(guard_room, "CHECKED_TAIL", 5)
+    with bench.store.write() as conn:
+        audit.record(conn, *[audit.Entry("test.done", "x")] * 100, now=NOW)
+    turns(bench, 10)
+    assert bench.kinds() == []
+    with bench.store.write() as conn:
+        conn.exec_driver_sql("DROP TRIGGER audit_unchanged")
+        conn.exec_driver_sql("UPDATE audit SET actor = 'u9' WHERE seq = 50")
+    turns(bench, 10)
+    assert bench.kinds() == [], "the next check is tomorrow's"
+    bench.move(hours=24)
+    turns(bench, 2)
+    assert bench.kinds() == []
+    turns(bench, 1)
+    assert bench.kinds() == ["tamper"]
+    bench.resume(keep_held=True)
+    bench.move(hours=24)
+    turns(bench, 10)
+    assert bench.kinds() == []
 
 
 def test_a_note_that_can_not_be_written_ends_nothing(bench, monkeypatch):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from killswitch import media
 from killswitch.cli import queue_verbs
 from killswitch.cli.main import main
 from killswitch.control.client import Client, part
@@ -112,6 +113,30 @@ def test_a_picture_that_lies_in_the_media_folder_is_only_named(ks, desk, home):
     (home / "media" / "june" / "a.png").write_bytes(PNG)
     ks("queue", "add", "x", "--at", "now", "--channel", "web", "--media", "media/june/a.png")
     assert desk.asked("queue_add")[0]["post"].media[0].path == "june/a.png"
+
+
+@pytest.mark.parametrize("name", ["lnk.png", "sub/inner.png"])
+def test_a_queue_file_names_no_picture_outside_of_its_folder(ks, desk, home, tmp_path, name):
+    (tmp_path / "inner.png").write_bytes(PNG)
+    (home / "june").mkdir()
+    (home / "june" / "lnk.png").symlink_to(tmp_path / "inner.png")
+    (home / "june" / "sub").symlink_to(tmp_path)
+    (home / "june" / "q.csv").write_text(f"due,channel,text,media\n+2h,web,x,{name}\n")
+    code, _, err = ks("queue", "import", "june/q.csv")
+    assert (code, desk.asked("import_rows")) == (2, [])
+    assert "outside" in err
+    assert not (home / "media").exists()
+
+
+def test_what_is_no_picture_film_or_pdf_is_not_attached(ks, desk, home, monkeypatch):
+    (home / "words.png").write_text("root:x:0:0:root:/root:/bin/bash")
+    add = ("queue", "add", "x", "--at", "now", "--channel", "web", "--media")
+    code, _, err = ks(*add, "words.png")
+    assert (code, desk.asked("queue_add")) == (2, [])
+    assert "by its content" in err
+    (home / "large.png").write_bytes(PNG)
+    monkeypatch.setattr(media, "MAX_BYTES", len(PNG) - 1)
+    assert ks(*add, "large.png")[0] == 2
 
 
 @pytest.mark.parametrize("words", [["--media", "missing.png"], ["--alt", "words for nothing"]])

@@ -12,8 +12,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from killswitch.errors import UsageError
 
@@ -69,7 +69,7 @@ def is_whole(root: Path, files: Iterable[tuple[str, str]]) -> bool:
 
 
 @contextlib.contextmanager
-def opened_plain(path: Path) -> Iterator[BinaryIO]:
+def opened_plain(path: Path) -> Iterator[BufferedReader]:
     """
     Open a picture, a film or a PDF that shall be attached, not following a last link.
 

@@ -6,8 +6,9 @@ import argparse
 import hashlib
 import os
 import shutil
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from killswitch import media
 from killswitch.cli.out import Times, emit, plain, warn
@@ -200,7 +201,7 @@ def _brought(path: Path, store: Path, *, within: Path | None) -> str:
         raise UsageError("media", f"{path} can't be used: {why}; nothing was done", "") from error
 
 
-def _copied(file: BinaryIO, path: Path, store: Path) -> str:
+def _copied(file: BufferedReader, path: Path, store: Path) -> str:
     """Copy an open file under the hash of its content, unless that lies there already."""
     digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
     name = f"{digest}{path.suffix.lower()[:10]}"
@@ -211,7 +212,7 @@ def _copied(file: BinaryIO, path: Path, store: Path) -> str:
     return name
 
 
-def _copy(file: BinaryIO, path: Path, target: Path) -> None:
+def _copy(file: BufferedReader, path: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(exist_ok=True)

@@ -206,7 +206,7 @@ def test_a_look_tells_the_feeds_that_did_not_answer_in_time(farm, monkeypatch):
 
 def test_a_look_waits_for_what_a_round_is_reading_rather_than_asking_again(farm):
     one = farm(bad=silent, good=good)
-    one.watcher.round()
+    assert one.rounds().under_way == ("bad",)
     one.go.set()
     came = one.watcher.look()
     assert (came.polled, came.failed) == (1, ("bad",))

@@ -40,6 +40,9 @@ DIRECTORY = "directory"
 EACH_MOST = 16
 # A command that found the daemon silent writes its flag within seconds of its press.
 TWIN = timedelta(minutes=10)
+# What a flag says of its time may be older than its file by so much: a press that found a daemon
+# silent, or clocks of two machines on one directory.
+_PRESSED_BEFORE = timedelta(seconds=60)
 _CROWD = "many:"
 # A name whose odd signs are written out may be far longer than a ref.
 _NAME_LONGEST = 80
@@ -96,7 +99,11 @@ def flag_causes_of(conn: Connection, state: FlagState, *, now: datetime) -> list
         return [trip(conn, NewCause(CauseKind.FLAG, DIRECTORY, reason), now=now)]
     found = _sort(conn, state, latch, now=now)
     known = _refs(latch)
-    new = [_cause(conn, flags[0], ref) for ref, flags in found.each.items() if ref not in known]
+    new = [
+        _cause(conn, flags[0], ref, now=now)
+        for ref, flags in found.each.items()
+        if ref not in known
+    ]
     if found.crowd and found.crowd_ref not in known:
         reason = f"{len(found.crowd)} more entries in pause.d"
         new.append(NewCause(CauseKind.FLAG, found.crowd_ref, reason))
@@ -174,6 +181,17 @@ def _time(said: str | None) -> datetime | None:
         return None
 
 
-def _cause(conn: Connection, flag: Flag, ref: str) -> NewCause:
+def _cause(conn: Connection, flag: Flag, ref: str, *, now: datetime) -> NewCause:
     by = people.person_id(conn, flag.by[:_PERSON_LONGEST]) if flag.by else MACHINE
-    return NewCause(CauseKind.FLAG, ref, flag.note or f"the file {flag.name} in pause.d", by=by)
+    reason = flag.note or f"the file {flag.name} in pause.d"
+    return NewCause(CauseKind.FLAG, ref, reason, by=by, since=_pressed_at(flag, now=now))
+
+
+def _pressed_at(flag: Flag, *, now: datetime) -> datetime | None:
+    """Believe the time that a flag says if it is not ahead, and not before its file could be."""
+    at = _time(flag.at)
+    _inode, _, written_ns = flag.stamp.partition(".")
+    if at is None or at > now or not written_ns:
+        return None
+    # As a number: a file may say a time that no calendar has.
+    return at if (at + _PRESSED_BEFORE).timestamp() >= int(written_ns) / 1e9 else None

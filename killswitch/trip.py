@@ -120,7 +120,7 @@ def _begin_incident(conn: Connection, new: NewCause, story: Story | None, now: d
         story=story.id if story else None,
         first_headline_at=story.first_headline_at if story else None,
         detected_at=now if new.by == MACHINE else None,
-        now=now,
+        now=new.since or now,
     )
 
 

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from killswitch.cli.detect import build, opened, rows_of
+from killswitch.cli.out import brief
 from killswitch.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _trip(trip: Trip) -> dict[str, Any]:
 def _timeline(result: BacktestResult, seconds: float) -> str:
     """Write the answer for a person: one line a pause, then the sum."""
     lines = [
-        f"{trip.at:%Y-%m-%d %H:%M}Z  {trip.story.title}\n{'':19}{trip.why}\n"
+        f"{trip.at:%Y-%m-%d %H:%M}Z  {brief(trip.story.title)}\n{'':19}{brief(trip.why)}\n"
         for trip in result.trips
     ]
     if result.first is None or result.last is None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from killswitch.cli.out import brief
 from killswitch.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -200,4 +201,4 @@ def _line(item: Item, signal: Signal, *, coloured: bool) -> str:
     if coloured:
         grade = f"{_COLOURS[signal.grade]}{grade}{_PLAIN}"
     reason = signal.why.removeprefix(f"{signal.grade}: ")
-    return f"{grade}  {item.title}  [{reason}]\n"
+    return f"{grade}  {brief(item.title)}  [{brief(reason)}]\n"

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from killswitch.cli import report
-from killswitch.cli.out import Times, document, head, plain, say, table
+from killswitch.cli.out import Times, brief, document, head, plain, say, table
 from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.control.client import part
@@ -74,7 +74,7 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
             or _between(row, "tripped_at", "sealed_at"),
             _between(row, "tripped_at", "resumed_at") or "open",
             row["kind"],
-            plain(row["title"]),
+            brief(row["title"]),
         )
         for row in rows
     ]
@@ -83,7 +83,7 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
 
 def incident_text(doc: Doc, times: Times) -> str:
     """Write one incident for people."""
-    lines = [f"{plain(doc['title'])}  ({doc['kind']}, {doc['id']})"]
+    lines = [f"{brief(doc['title'])}  ({doc['kind']}, {doc['id']})"]
     lines += [
         f"  {name.removesuffix('_at').replace('_', ' ').ljust(16)}{times.full(at)}"
         for name, at in doc["times"].items()
@@ -96,10 +96,10 @@ def incident_text(doc: Doc, times: Times) -> str:
         if (after := after_sending(row, times))
     ]
     for cause in doc["causes"]:
-        lines.append(f"  {'why'.ljust(16)}{cause['kind']}: {plain(cause['reason'])}")
+        lines.append(f"  {'why'.ljust(16)}{cause['kind']}: {brief(cause['reason'])}")
         lines += [
             f"  {''.ljust(16)}{times.short(piece['at'])}  {plain(piece['outlet'])}: "
-            f"{plain(piece['title'])}"
+            f"{brief(piece['title'])}"
             for piece in cause["evidence"]
         ]
     return "\n".join(lines)
@@ -125,7 +125,7 @@ def facts(doc: Doc) -> list[tuple[str, str]]:
         found.append(("fever", f"{doc['fever']['per_hour']} headlines/h"))
     found += [(name.replace("_", " "), str(count)) for name, count in doc["deliveries"].items()]
     for name in ("acked_by", "resumed_by", "resume_reason", "outcome"):
-        found.append((name.replace("_", " "), plain(doc[name] or "")))
+        found.append((name.replace("_", " "), brief(doc[name] or "")))
     return [(name, value) for name, value in found if value]
 
 

@@ -23,6 +23,8 @@ from killswitch.wire import read_time
 
 HEAD = 60
 """Signs of a post's text that a line shows."""
+LINE = 200
+"""Signs of a headline or a reason that a line shows."""
 _CODES = {"bold": "1", "red": "1;31", "green": "32", "yellow": "33", "dim": "2"}
 
 
@@ -100,6 +102,12 @@ def _write(stream: TextIO | None, text: str) -> None:
 def plain(text: str) -> str:
     """Write foreign text as one line without control signs, bidi marks or lone surrogates."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def brief(text: str, signs: int = LINE) -> str:
+    """Write a foreign text as one line, cut where it is longer than anybody reads."""
+    written = plain(text)
+    return written if len(written) <= signs else f"{written[: signs - 1].rstrip()}…"
 
 
 def head(text: str, signs: int = HEAD) -> str:

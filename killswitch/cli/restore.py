@@ -67,7 +67,7 @@ def _consent(args: argparse.Namespace, found: Reach) -> None:
 def _restore(found: Reach, backup: Path, store_path: Path) -> None:
     # Heavy, and only this command needs them.
     from killswitch.store import noted  # noqa: PLC0415 - as above
-    from killswitch.store.copying import restore_store  # noqa: PLC0415 - as above
+    from killswitch.store.copying import check_backup, restore_store  # noqa: PLC0415 - as above
     from killswitch.store.engine import Store  # noqa: PLC0415 - as above
     from killswitch.store.opening import lock_store  # noqa: PLC0415 - as above
 
@@ -80,6 +80,8 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> None:
     store = Store(f"sqlite:///{store_path}")
     lock = lock_store(store, found.place.state_dir, clock=SystemClock())
     try:
+        # The flag says that the store was restored: it must not outlive a refusal.
+        check_backup(backup)
         flags = FlagDir(found.place.state_dir)
         flags.create()
         by = who_am_i(os.environ.get("SUDO_USER"))

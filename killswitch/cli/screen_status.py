@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Ink, Times, head, plain
+from killswitch.cli.out import Ink, Times, brief, head, plain
 from killswitch.queue.durations import format_duration
 
 Words = Callable[[str], str]
@@ -128,10 +128,10 @@ class Screen:
         # What one outlet alone says has a line of its own.
         told = {"unconfirmed"} if self._doc.get("one_outlet") else set()
         waits = [one for one in self._doc["inhibits"] if one["kind"] not in told]
-        return lines + [plain(one["reason"]) for one in waits]
+        return lines + [brief(one["reason"]) for one in waits]
 
     def _cause(self, cause: dict[str, Any]) -> str:
-        reason = plain(cause["reason"]) or cause["kind"]
+        reason = brief(cause["reason"]) or cause["kind"]
         if cause["kind"] in {"manual", "flag"}:
             who = plain(cause["by"])
             when = self._times.short(cause["since"])
@@ -188,7 +188,7 @@ class Screen:
         for post in posts[:WENT_OUT_SHOWN]:
             when = f"{self._times.short(post['at'])} " if post.get("at") else ""
             who = f" ({plain(post['author'])})" if post.get("author") else ""
-            note = f" ({plain(post['note'])})" if post.get("note") else ""
+            note = f" ({brief(post['note'])})" if post.get("note") else ""
             shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}{note}")
         more = len(posts) - WENT_OUT_SHOWN
         return " · ".join(shown) + (f" · +{more}" if more > 0 else "")
@@ -295,20 +295,20 @@ class Screen:
             when = self._times.short(story["since"])
             where = f"{plain(story['outlet'])}, {when}" if story["outlet"] else when
             form = self._say("{title} ({where}): nobody else says so yet")
-            shown.append(form.format(title=plain(story["title"]), where=where))
+            shown.append(form.format(title=brief(story["title"]), where=where))
         return " · ".join(shown)
 
     def _rehearsal(self) -> str:
         return " · ".join(
             self._say("would have paused {when}: {title} ({count} outlets)").format(
-                when=self._times.short(one["at"]), title=plain(one["title"]), count=one["outlets"]
+                when=self._times.short(one["at"]), title=brief(one["title"]), count=one["outlets"]
             )
             for one in (self._doc.get("rehearsal") or [])[-3:]
         )
 
     def _flags(self) -> str:
         return " · ".join(
-            plain(flag["name"]) + (f" ({plain(flag['note'])})" if flag["note"] else "")
+            plain(flag["name"]) + (f" ({brief(flag['note'])})" if flag["note"] else "")
             for flag in self._doc["flags"]
         )
 

@@ -61,7 +61,7 @@ def restore_store(backup: Path, to: Path) -> None:
     Raises:
         OperatorError: The backup is not a whole killswitch store.
     """
-    _check(backup)
+    check_backup(backup)
     fresh = to.with_name(to.name + ".restoring")
     fresh.unlink(missing_ok=True)
     _copy(backup, fresh)
@@ -101,7 +101,13 @@ def _sync(folder: Path) -> None:
         os.close(fd)
 
 
-def _check(backup: Path) -> None:
+def check_backup(backup: Path) -> None:
+    """
+    Look whether a file can be restored; nothing is changed.
+
+    Raises:
+        OperatorError: It is not a whole killswitch store.
+    """
     if not backup.is_file():
         raise OperatorError("no_backup", f"{backup} is no file")
     conn = sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)

@@ -27,7 +27,12 @@ QUEUE = "main"
 
 @dataclass(frozen=True, slots=True)
 class NewCause:
-    """A cause about to be opened; the same (kind, ref) while one is open only adds evidence."""
+    """
+    A cause about to be opened; the same (kind, ref) while one is open only adds evidence.
+
+    Attributes:
+        since: When somebody asked for it, where that was before anybody could write it down.
+    """
 
     kind: CauseKind
     ref: str
@@ -36,6 +41,7 @@ class NewCause:
     evidence: Sequence[Mapping[str, Any]] = ()
     review_at: datetime | None = None
     rule: str | None = None
+    since: datetime | None = None
 
 
 def lock(conn: Connection, *, share: bool = False) -> Latch:
@@ -110,7 +116,7 @@ def open_cause(
             reason=new.reason,
             rule=new.rule,
             evidence=list(new.evidence),
-            opened_at=now,
+            opened_at=new.since or now,
             opened_by=new.by,
             opened_version=version,
             review_at=new.review_at,
@@ -119,7 +125,7 @@ def open_cause(
     )
     values = _next_version(locked, version)
     if not locked.paused:
-        values |= {"paused_at": now, "incident": incident}
+        values |= {"paused_at": new.since or now, "incident": incident}
     conn.execute(sa.update(latch).where(latch.c.queue == QUEUE).values(**values))
     audit.record(
         conn,

@@ -18,6 +18,7 @@ PANIC = ("pause", "ack", "resume", "status")
 OURS = {
     "killswitch",
     "killswitch.cli",
+    "killswitch.cli.forgiving",
     "killswitch.cli.main",
     "killswitch.cli.out",
     "killswitch.cli.paths",
@@ -29,6 +30,7 @@ OURS = {
     "killswitch.errors",
     "killswitch.failpoints",
     "killswitch.flags",
+    "killswitch.lockfile",
     "killswitch.queue",
     "killswitch.queue.durations",
     "killswitch.wire",
@@ -41,7 +43,7 @@ OURS = {
 }
 MORE = {
     "ack": {"killswitch.cli.ack"},
-    "pause": {"killswitch.cli.panic", "killswitch.cli.pause", "killswitch.lockfile"},
+    "pause": {"killswitch.cli.panic", "killswitch.cli.pause"},
     "resume": {"killswitch.cli.resume", "killswitch.cli.screen_resume"},
     "status": {"killswitch.cli.screen_status", "killswitch.cli.status"},
 }

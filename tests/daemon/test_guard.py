@@ -22,7 +22,7 @@ from killswitch.flagging import EACH_MOST, flag_causes
 from killswitch.flags import NOTES_READ, SPARES, FlagDir
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import audit, facts, noted, notices
+from killswitch.store import audit, facts, incidents, noted, notices
 from killswitch.store.engine import StoreFailedError
 from tests.daemon.bench import LEA
 from tests.store.made import HOUR, NOW, SECOND, add, put
@@ -239,6 +239,24 @@ def test_a_crowd_that_is_not_the_one_that_was_seen_is_not_closed(bench, change):
 def pressed(bench, key="k-1", at=None):
     """Write the flag of a press, as a command does whose daemon is silent."""
     bench.flags.write("by hand", key, "lea", at=at or bench.clock.now())
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "is_believed"),
+    [(-3600, -3590, True), (-3600, -3541, True), (-3600, -3500, False), (60, 0, False)],
+)
+def test_a_pause_by_flag_begins_when_it_was_pressed(bench, said, written, is_believed):
+    now = bench.clock.now()
+    at = now + timedelta(seconds=said)
+    pressed(bench, at=at)
+    (entry,) = bench.flags.path.iterdir()
+    os.utime(entry, (0, now.timestamp() + written))
+    turns(bench, 1)
+    begins = at if is_believed else bench.clock.now()
+    latch = bench.latch()
+    with bench.store.read() as conn:
+        incident = incidents.get(conn, latch.incident)
+    assert latch.causes[0].since == latch.paused_at == incident.tripped_at == begins
 
 
 def test_two_files_of_one_press_are_one_cause_and_both_are_taken_away(bench):

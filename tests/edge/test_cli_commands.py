@@ -708,6 +708,7 @@ def test_a_restore_of_something_else_changes_nothing(home, capsys, data):
         (home / "copy.db").write_bytes(data)
     assert main(["--state-dir", str(home), "restore", str(home / "copy.db"), "--yes"]) in {1, 2}
     assert (home / "killswitch.db").read_bytes() == before
+    assert FlagDir(home).is_clear(), "no flag tells of a restore that never was"
 
 
 @pytest.mark.parametrize("text", ["mode = ", 'mode = "x"', "nope = 1", ""])

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from killswitch.cli.main import main
+
 # The command modules are driven through the frame's own protocol, in a process of their own.
 RUNNER = """
 import argparse, importlib, sys
@@ -59,6 +61,14 @@ def test_detect_explains_a_headline_in_one_line() -> None:
     assert done.stdout.count("\n") == 1
     assert done.stdout.startswith("trip")
     assert "6 dead" in done.stdout
+
+
+def test_detect_shows_a_hostile_headline_as_one_short_line(capsys) -> None:
+    main(["detect", "\x1b[2Jattack\nin Annecy " + "x" * 3000])
+    told = capsys.readouterr().out
+    assert told.count("\n") == 1
+    assert "\x1b" not in told
+    assert len(told) < 450
 
 
 def test_detect_answers_each_row_in_order(stream: Path) -> None:

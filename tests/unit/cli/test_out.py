@@ -14,7 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from killswitch.cli import out
-from killswitch.cli.out import Ink, Times, head, ink_for, now_of, plain, table, times_for
+from killswitch.cli.out import (
+    LINE,
+    Ink,
+    Times,
+    brief,
+    head,
+    ink_for,
+    now_of,
+    plain,
+    table,
+    times_for,
+)
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PARIS = Times(now=NOW, zone=ZoneInfo("Europe/Paris"))
@@ -33,6 +44,11 @@ def test_foreign_text_becomes_one_printable_line(text):
 @given(st.text(), st.integers(min_value=2, max_value=80))
 def test_a_head_is_bounded(text, signs):
     assert len(head(text, signs)) <= signs + 2
+
+
+def test_a_long_foreign_line_is_cut():
+    assert brief("\x1b[2Ja\nb") == "[2Ja b"
+    assert len(brief("x" * 3000)) == LINE
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from killswitch.desk.crowding import refuse_crowded
 from killswitch.errors import RefusedError, UsageError
 from killswitch.failpoints import passing
 from killswitch.queue import rules
-from killswitch.queue.post import Content, Media
+from killswitch.queue.post import Content, Media, is_web_address
 from killswitch.queue.when import When, read_when
 from killswitch.store import deliveries, people, posts
 from killswitch.store import latch as latch_store
@@ -165,6 +165,10 @@ def refuse_unfit(ctx: Context, channels: Sequence[str], content: Content) -> Non
     """
     if not content.text.strip() and not content.media:
         raise UsageError("empty", "the post has neither text nor media", "write a text")
+    if content.link and not is_web_address(content.link):
+        raise UsageError(
+            "link", f"{content.link!r} is no address of a page", "give http://… or https://…"
+        )
     for name in channels:
         channel = ctx.channels.get(name)
         problems = channel.problems(content) if channel else []

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
+from urllib.parse import urlsplit
 
 from killswitch import media
 from killswitch.desk import once
@@ -20,7 +21,7 @@ from killswitch.desk.crowding import refuse_crowded
 from killswitch.errors import RefusedError, UsageError
 from killswitch.failpoints import passing
 from killswitch.queue import rules
-from killswitch.queue.post import Content, Media, is_web_address
+from killswitch.queue.post import Content, Media
 from killswitch.queue.when import When, read_when
 from killswitch.store import deliveries, people, posts
 from killswitch.store import latch as latch_store
@@ -165,7 +166,7 @@ def refuse_unfit(ctx: Context, channels: Sequence[str], content: Content) -> Non
     """
     if not content.text.strip() and not content.media:
         raise UsageError("empty", "the post has neither text nor media", "write a text")
-    if content.link and not is_web_address(content.link):
+    if content.link and not _is_web_address(content.link):
         raise UsageError(
             "link", f"{content.link!r} is no address of a page", "give http://… or https://…"
         )
@@ -174,6 +175,16 @@ def refuse_unfit(ctx: Context, channels: Sequence[str], content: Content) -> Non
         problems = channel.problems(content) if channel else []
         if problems:
             raise UsageError("text", "; ".join(problems), "shorten it, or leave that channel out")
+
+
+def _is_web_address(link: str) -> bool:
+    """Say whether a link opens a page on the web: http or https, with a host, in one piece."""
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # brackets that hold no address
+        return False
+    whole = not any(sign.isspace() for sign in link)
+    return whole and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def confirm_from(

@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +51,3 @@ class Content:
             link=change.get("link", self.link),
             tags=tuple(change.get("tags", self.tags)),
         )
-
-
-def is_web_address(link: str) -> bool:
-    """Say whether a link opens a page on the web: http or https, with a host, in one piece."""
-    try:
-        parts = urlsplit(link)
-    except ValueError:  # brackets that hold no address
-        return False
-    whole = not any(sign.isspace() for sign in link)
-    return whole and parts.scheme in {"http", "https"} and bool(parts.hostname)

@@ -70,8 +70,7 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
         (
             row["id"],
             times.short(row["times"].get("tripped_at")),
-            _between(row, "first_headline_at", "sealed_at")
-            or _between(row, "tripped_at", "sealed_at"),
+            _between(row, "tripped_at", "sealed_at"),
             _between(row, "tripped_at", "resumed_at") or "open",
             row["kind"],
             brief(row["title"]),

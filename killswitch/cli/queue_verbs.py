@@ -27,6 +27,8 @@ VERBS = {
     "confirm": "a post from beyond the horizon is still right",
     "resolve": "say whether an uncertain post is on the network",
 }
+ADDED = {"held": "held", "awaiting_approval": "waiting for approval:"}
+"""What a new post is called that is not simply scheduled; the note says why."""
 MEDIA_DIR = "media"
 PORTION = 200
 """Posts of a filter that are sent at once: done in a second or two on a small machine."""
@@ -50,7 +52,10 @@ def run_add(args: argparse.Namespace) -> int:
     }
     doc: Doc = found.client.post("/queue", body, key=new_key())
     when = found.times(status).full(doc["due"])
-    lines = [f"scheduled {' '.join(doc['ids'])} for {when} ({doc['wall']} in {doc['zone']})"]
+    is_paused = status is not None and status["state"] == "paused"
+    became = "added (paused)" if is_paused else "scheduled"
+    became = ADDED.get(doc.get("state", ""), became)
+    lines = [f"{became} {' '.join(doc['ids'])} for {when} ({doc['wall']} in {doc['zone']})"]
     if doc.get("note"):
         lines.append(f"note: {plain(doc['note'])}")
     emit(args, doc, "\n".join(lines))

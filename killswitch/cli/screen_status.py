@@ -7,7 +7,7 @@ empty ones, the next step last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -208,12 +208,22 @@ class Screen:
     def _next(self) -> str:
         shown = []
         for due in self._doc["next_due"][:DUE_SHOWN]:
+            if due.get("waits_until"):
+                shown.append(self._channel_waits(due))
+                continue
             held = self._say(" (held)") if due.get("state") == "held" else ""
             when = self._times.short(due["due"])
             shown.append(f"{when} {plain(due['channel'])} {head(due['text'], 40)}{held}")
         if not shown and self._doc["state"] == "running" and self._doc.get("mode") != "guard":
             return self._say("nothing is scheduled")
-        return " · ".join(shown)
+        return " · ".join(dict.fromkeys(shown))
+
+    def _channel_waits(self, due: Mapping[str, Any]) -> str:
+        until = f"→ {self._times.short(due['waits_until'])}"
+        channel, why = plain(due["channel"]), plain(due["waits_why"])
+        return self._say("WAITING {time} · {channel}: {why}").format(
+            time=until, channel=channel, why=why
+        )
 
     def _sent(self) -> str:
         queue = self._doc.get("queue")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
+from urllib.parse import urlsplit
 
 from killswitch import media
 from killswitch.desk import once
@@ -23,6 +24,7 @@ from killswitch.queue import rules
 from killswitch.queue.post import Content, Media
 from killswitch.queue.when import When, read_when
 from killswitch.store import deliveries, people, posts
+from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
 from killswitch.store.engine import Connection
 from killswitch.store.posts import NewPost as StoredPost
@@ -72,7 +74,7 @@ def _add(
 ) -> AddedDoc:
     same = same_key(conn, checked.stored)
     if same is not None:
-        return _added(same[0], same[1], checked.when, "this key is in the queue already")
+        return _added(conn, same[0], same[1], checked.when, "this key is in the queue already")
     for place in checked.stored.places:
         refuse_crowded(ctx, conn, place.channel, place.due_at)
     author = people.person_id(conn, caller.person)
@@ -80,13 +82,18 @@ def _add(
     entries = [Entry("delivery.added", one, author, {"post": post}) for one in ids]
     record(conn, *entries, now=now)
     clash = hold_clashes(ctx, conn, post, now=now)
-    return _added(post, ids, checked.when, _note(checked, clash))
+    paused = latch_store.read(conn).paused
+    return _added(conn, post, ids, checked.when, _note(checked, clash, paused=paused))
 
 
-def _added(post: str, ids: Sequence[str], when: When, note: str | None) -> AddedDoc:
+def _added(
+    conn: Connection, post: str, ids: Sequence[str], when: When, note: str | None
+) -> AddedDoc:
+    states = {one.id: one.state.value for one in deliveries.of_post(conn, post)}
     return {
         "post": post,
         "ids": list(ids),
+        "state": states[ids[0]],
         "due": z_time(when.instant),
         "wall": when.wall,
         "zone": when.zone,
@@ -94,7 +101,7 @@ def _added(post: str, ids: Sequence[str], when: When, note: str | None) -> Added
     }
 
 
-def _note(checked: Checked, clash: Sequence[str]) -> str | None:
+def _note(checked: Checked, clash: Sequence[str], *, paused: bool) -> str | None:
     notes = [checked.when.note or ""]
     if any(place.confirm_from for place in checked.stored.places):
         notes.append("it is beyond the horizon: confirm it before it is due (queue confirm)")
@@ -102,6 +109,8 @@ def _note(checked: Checked, clash: Sequence[str]) -> str | None:
         notes.append("it waits for somebody to approve it")
     if clash:
         notes.append("held: it clashes with an event (" + ", ".join(clash) + ")")
+    if paused:
+        notes.append("the queue is paused: it can't leave before the resume")
     return "; ".join(filter(None, notes)) or None
 
 
@@ -157,11 +166,25 @@ def refuse_unfit(ctx: Context, channels: Sequence[str], content: Content) -> Non
     """
     if not content.text.strip() and not content.media:
         raise UsageError("empty", "the post has neither text nor media", "write a text")
+    if content.link and not _is_web_address(content.link):
+        raise UsageError(
+            "link", f"{content.link!r} is no address of a page", "give http://… or https://…"
+        )
     for name in channels:
         channel = ctx.channels.get(name)
         problems = channel.problems(content) if channel else []
         if problems:
             raise UsageError("text", "; ".join(problems), "shorten it, or leave that channel out")
+
+
+def _is_web_address(link: str) -> bool:
+    """Say whether a link opens a page on the web: http or https, with a host, in one piece."""
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # brackets that hold no address
+        return False
+    whole = not any(sign.isspace() for sign in link)
+    return whole and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def confirm_from(

@@ -13,9 +13,18 @@ from killswitch.latch import Inhibit, InhibitKind, Latch
 from killswitch.news.story import Story
 from killswitch.notify.relays import by_hand
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, facts, incidents, news, notices, people, relay_runs
+from killswitch.store import (
+    channel_state,
+    deliveries,
+    facts,
+    incidents,
+    news,
+    notices,
+    people,
+    relay_runs,
+)
 from killswitch.store import latch as latch_store
-from killswitch.store.engine import Connection
+from killswitch.store.engine import Connection, Row
 from killswitch.wire import (
     ClashesDoc,
     FeverDoc,
@@ -181,16 +190,22 @@ def _next_due(conn: Connection, now: datetime) -> list[NextDueDoc]:
         after=(now, ""),
         limit=NEXT_SHOWN - len(waiting),
     )
-    return [
-        {
-            "id": one.id,
-            "channel": one.channel,
-            "due": z_time(one.due_at),
-            "text": head(one.content.text),
-            "state": one.state.value,
-        }
-        for one in (*waiting, *coming)
-    ]
+    waits = channel_state.waiting(conn, now=now)
+    return [_next_doc(one, waits.get(one.channel)) for one in (*waiting, *coming)]
+
+
+def _next_doc(one: deliveries.Delivery, wait: Row[Any] | None) -> NextDueDoc:
+    document: NextDueDoc = {
+        "id": one.id,
+        "channel": one.channel,
+        "due": z_time(one.due_at),
+        "text": head(one.content.text),
+        "state": one.state.value,
+    }
+    if wait is not None and one.state is not _S.HELD and one.due_at < wait.waits_until:
+        document["waits_until"] = z_time(wait.waits_until)
+        document["waits_why"] = wait.why
+    return document
 
 
 def _undecided(conn: Connection, latch: Latch, now: datetime) -> int:

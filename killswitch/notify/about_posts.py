@@ -118,11 +118,13 @@ def channel_waits(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     channel = plain(facts.get("channel") or "?", NAME_LONGEST)
     why = plain(facts.get("why") or "?", REASON_LONGEST)
     message = voice.say("WAITING {time} · {channel}: {why}")
+    state = [state_line(voice, status, lost=())]
     second = voice.say("Its posts wait. Renew the access of {channel}, then check it.")
     return Said(
         first=message.format(time=voice.time(happened_at(facts, status)), channel=channel, why=why),
         second=second.format(channel=channel),
-        blocks=(blocks.joined(voice, facts), [state_line(voice, status, lost=())]),
+        # That posts go out as planned would contradict the line above.
+        blocks=(blocks.joined(voice, facts), state if status["state"] == "paused" else []),
         commands=(("killswitch channels check", voice.say("try the access")),),
     )
 

@@ -124,9 +124,9 @@ def _held(voice: Voice, status: StatusDoc) -> str:
 
 
 def _next(voice: Voice, status: StatusDoc) -> str:
-    if not status["next_due"]:
+    first = next((due for due in status["next_due"] if not due.get("waits_until")), None)
+    if first is None:
         return ""
-    first = status["next_due"][0]
     message = voice.say("next {time} {post}")
     return message.format(time=voice.time(first["due"]), post=voice.post(first))
 

@@ -133,10 +133,16 @@ class QueuePageDoc(TypedDict):
 
 
 class AddedDoc(TypedDict):
-    """A post that was taken; ``note`` tells of a DST overlap, a clash, a hold."""
+    """
+    A post that was taken; ``note`` tells of a DST overlap, a clash, a hold, a pause.
+
+    ``state`` is ``"scheduled"``, ``"held"`` or ``"awaiting_approval"``, of a key that was there
+    already whatever became of that post.
+    """
 
     post: str
     ids: list[str]
+    state: NotRequired[str]
     due: str
     wall: str
     zone: str

@@ -30,13 +30,19 @@ class QueueCountsDoc(TypedDict):
 
 
 class NextDueDoc(TypedDict):
-    """One of the next deliveries; ``state`` tells whether it is held."""
+    """
+    One of the next deliveries; ``state`` tells whether it is held.
+
+    ``waits_until`` and ``waits_why`` stand there while its channel waits: it can't leave before.
+    """
 
     id: str
     channel: str
     due: str
     text: str
     state: NotRequired[str]
+    waits_until: NotRequired[str]
+    waits_why: NotRequired[str]
 
 
 class FeverDoc(TypedDict):

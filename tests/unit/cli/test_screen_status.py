@@ -28,6 +28,14 @@ def shown(doc, *, ink=False):
     return status_text(doc, times=times, words=words_of(doc["language"]), ink=Ink(on=ink))
 
 
+def test_a_channel_that_waits_is_told_in_the_place_of_its_posts():
+    due = {"channel": "Insta", "due": "2026-03-02T11:20:00Z", "text": "x", "state": "scheduled"}
+    wait = {"waits_until": "2026-03-02T11:36:00Z", "waits_why": "401: sign in again"}
+    doc = a_status(next_due=[{"id": f"d{n}", **due, **wait} for n in range(2)])
+    (line,) = [line for line in shown(doc).splitlines() if "Insta" in line]
+    assert line.endswith("WAITING → 12:36 · Insta: 401: sign in again")
+
+
 def paused(**changes):
     doc = {
         "state": "paused",

@@ -38,6 +38,30 @@ def test_a_when_is_resolved_once_in_the_configured_zone(
     assert small_house.the(small_house.add(at=typed, channels=("log",))).due_at == instant
 
 
+@pytest.mark.parametrize(
+    "link",
+    ["javascript:alert(1)", "not a url", "https://", "https:/x.example", "ftp://x.example/a",
+     "https://x.example/a b", "https://[x", "//x.example"],
+)  # fmt: skip
+def test_a_link_that_is_no_web_address_is_refused(house: House, link: str) -> None:
+    assert refused(house.add, link=link, kind=UsageError).code == "link"
+    delivery = house.add(link="HTTPS://x.example/a?b=1#c")
+    assert refused(house.do, "edit", delivery, link=link, kind=UsageError).code == "link"
+
+
+def test_what_became_of_a_new_post_is_told_with_the_reason(house: House) -> None:
+    assert (house.added()["state"], house.added(at="+2h")["note"]) == ("scheduled", None)
+    house.pause()
+    paused = house.added(at="+3h")
+    assert (paused["state"], "the queue is paused" in paused["note"]) == ("scheduled", True)
+    house.set(approve=True)
+    assert house.added(at="+4h")["state"] == "awaiting_approval"
+    house.set(approve=False)
+    house.trip(a_story())
+    clash = house.added(at="+5h", text=CLASHING)
+    assert (clash["state"], "held: it clashes" in clash["note"]) == ("held", True)
+
+
 def test_an_hour_that_comes_twice_is_its_first_and_the_answer_says_so(small_house: House) -> None:
     answer = small_house.added(at="2026-10-25T02:30")
     assert answer["wall"] == "2026-10-25T02:30:00"

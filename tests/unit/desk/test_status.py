@@ -15,13 +15,13 @@ import sqlalchemy as sa
 
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import facts, relay_runs
+from killswitch.store import channel_state, facts, relay_runs
 from killswitch.store.latch import NewCause
 from killswitch.trip import trip
-from killswitch.wire import StatusDoc
+from killswitch.wire import StatusDoc, z_time
 from tests.contract.shapes import faults
 from tests.daemon.bench import NONE, SENT
-from tests.store.made import put
+from tests.store.made import HOUR, put
 from tests.unit.desk.house import LEA, NOW, House, a_story
 
 S = DeliveryState
@@ -137,6 +137,17 @@ def test_what_waits_for_its_turn_is_next(house: House) -> None:
         "text": "Vive l'été !",
         "state": "scheduled",
     }
+
+
+def test_a_post_whose_channel_waits_is_told_with_the_wait_until_it_may_leave(house: House) -> None:
+    soon, later = house.add(at="+10m"), house.add(at="+2h")
+    until = house.clock.now() + HOUR
+    with house.store.write() as conn:
+        channel_state.wait(conn, "insta", until=until, why="401: sign in again")
+    first, second = status(house)["next_due"]
+    assert (first["id"], second["id"]) == (soon, later)
+    assert (first["waits_until"], first["waits_why"]) == (z_time(until), "401: sign in again")
+    assert "waits_until" not in second
 
 
 def test_a_pause_by_the_news_is_told_whole(house: House) -> None:

@@ -328,8 +328,7 @@ class Screen:
         state = self._doc["state"]
         if state == "paused":
             return self._say("Next step"), self._ink(self._paused_step(), "bold")
-        if state == "unreachable" and self._doc.get("code", state) != "unreachable":
-            # One that runs and does not answer is not to be started a second time.
+        if state == "unreachable" and self._doc.get("hint"):
             return self._say("Next step"), plain(self._doc["hint"])
         if state == "unreachable":
             return self._say("Next step"), self._say("start the daemon: killswitch run")

@@ -64,8 +64,8 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
         "next_due": [],
         "lead_until": None,
         "flags": flags,
-        "code": error.code,
-        "hint": error.hint,
+        # One that runs and does not answer is not to be started a second time.
+        "hint": None if error.code == "unreachable" else error.hint,
         "state_dir": str(place.state_dir),
         "language": place.language,
         "timezone": place.timezone,

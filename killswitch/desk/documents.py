@@ -167,6 +167,8 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
     holds, decision = facts.holds[one.id], facts.decided.get(one.id)
     looked, wish = facts.looked.get(one.id), facts.wishes.get(one.id)
     asked = looked is not None and (one.state is _S.UNCERTAIN or bool(looked.looks))
+    # An approval is of the words that were approved: an edit since makes it void.
+    as_approved = one.approved_hash == one.content_hash
     return {
         "id": one.id,
         "post": one.post,
@@ -185,7 +187,7 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
         "media": [{"path": m.path, "alt": m.alt} for m in one.content.media],
         "link": one.content.link,
         "author": names.get(one.author, one.author),
-        "approved_by": names.get(one.approved_by) if one.approved_by else None,
+        "approved_by": names.get(one.approved_by) if one.approved_by and as_approved else None,
         "remote_id": one.remote_id,
         "sent_at": z_or_none(one.sent_at),
         "problem": one.problem,

@@ -114,10 +114,7 @@ def resumed(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     return Said(
         first=message.format(time=when, name=by, reason=reason),
         second=state_line(voice, status, lost=lost_posts(facts, status)),
-        blocks=(
-            blocks.in_doubt(voice, status, lost_posts(facts, status)),
-            blocks.by_hand(voice, status),
-        ),
+        blocks=(blocks.in_doubt(voice, status, lost_posts(facts, status)),),
         commands=(
             ("killswitch queue --state held", voice.say("what is still held")),
             ('killswitch pause "…"', voice.say("stop everything again")),

@@ -173,6 +173,17 @@ def test_a_filter_goes_through_a_long_queue_in_bites(small_house: House, size: i
     assert (len(answer["done"]), answer["refused"]) == (size, [])
 
 
+def test_nobody_has_approved_a_post_that_was_edited_since(house: House) -> None:
+    house.set(approve=True)
+    delivery = house.add()
+    house.do("approve", delivery, caller=KARIM)
+    approved = house.desk.queue_show(delivery)
+    assert (approved["state"], approved["approved_by"]) == ("scheduled", "karim")
+    house.do("edit", delivery, text="other words")
+    edited = house.desk.queue_show(delivery)
+    assert (edited["state"], edited["approved_by"]) == ("awaiting_approval", None)
+
+
 def test_a_filter_takes_at_most_its_limit_and_ids_narrow_it_down(house: House) -> None:
     first, second, third = (house.add(at=f"+{n}h", tags=("t",)) for n in (1, 2, 3))
     other = house.add(at="+4h")

@@ -287,3 +287,8 @@ def test_a_post_that_is_out_after_all_is_not_to_be_resolved():
     body = written(NoticeKind.UNCERTAIN, facts, status=running(), language="en").body
     assert "queue show d1" in body
     assert "resolve" not in body
+
+
+def test_running_again_asks_nobody_to_stop_anything_by_hand():
+    said = written(NoticeKind.RESUMED, {"by": "Léa", "reason": "over"}, language="en")
+    assert "by hand" not in said.body

@@ -65,15 +65,20 @@ def _migrated_server(postgres: Any) -> Iterator[Store]:
     store.close()
 
 
+def empty(server: Store) -> Store:
+    """Make a migrated server as good as new."""
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with server.write() as conn:
+        conn.execute(sa.text(f"TRUNCATE {names} CASCADE"))
+        conn.execute(sa.insert(transitions), MOVES)
+    furnish(server)
+    return server
+
+
 @pytest.fixture
 def postgres_store(_migrated_server: Store) -> Store:
     """One database for all tests of a process, emptied before each."""
-    names = ", ".join(table.name for table in metadata.sorted_tables)
-    with _migrated_server.write() as conn:
-        conn.execute(sa.text(f"TRUNCATE {names} CASCADE"))
-        conn.execute(sa.insert(transitions), MOVES)
-    furnish(_migrated_server)
-    return _migrated_server
+    return empty(_migrated_server)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

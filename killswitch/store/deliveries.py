@@ -245,12 +245,13 @@ def in_state(
     by_next: bool = False,
     limit: int | None = None,
 ) -> list[Delivery]:
-    """Return deliveries of some states, due (or next) before an instant, soonest first."""
+    """Return deliveries of some states, due (or next) before an instant, soonest first, by id."""
     column = deliveries.c.next_at if by_next else deliveries.c.due_at
     statement = select().where(deliveries.c.state.in_([s.value for s in states]))
     if before is not None:
         statement = statement.where(column < before)
-    return [delivery(row) for row in conn.execute(statement.order_by(column).limit(limit))]
+    ordered = statement.order_by(column, deliveries.c.id).limit(limit)
+    return [delivery(row) for row in conn.execute(ordered)]
 
 
 def in_doubt(conn: Connection) -> list[Delivery]:
@@ -265,7 +266,10 @@ def in_doubt(conn: Connection) -> list[Delivery]:
             sa.and_(deliveries.c.state == _S.RETRACTING.value, deliveries.c.sent_at.is_(None)),
         )
     )
-    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.due_at))]
+    return [
+        delivery(row)
+        for row in conn.execute(statement.order_by(deliveries.c.due_at, deliveries.c.id))
+    ]
 
 
 def lost_between(conn: Connection, start: datetime, end: datetime) -> list[Delivery]:
@@ -280,7 +284,10 @@ def lost_between(conn: Connection, start: datetime, end: datetime) -> list[Deliv
     statement = select().where(
         deliveries.c.state.in_(states), deliveries.c.sent_at.is_(None), tried
     )
-    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.due_at))]
+    return [
+        delivery(row)
+        for row in conn.execute(statement.order_by(deliveries.c.due_at, deliveries.c.id))
+    ]
 
 
 def due_on(conn: Connection, channel: str, *, now: datetime, limit: int) -> list[Delivery]:

@@ -40,6 +40,8 @@ OURS = (
 """Variables, besides ``KILLSWITCH_*``, that the program listens to."""
 
 FOR_THE_TESTS = (
+    "KILLSWITCH_LOST_ANSWERS",
+    "KILLSWITCH_MACHINE_RUNS",
     "KILLSWITCH_MUTANTS_S",
     "KILLSWITCH_PROOF_SCALE",
     "KILLSWITCH_REQUIRE_FAULTS",

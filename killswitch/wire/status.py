@@ -153,7 +153,6 @@ class StatusDoc(TypedDict):
     relays: NotRequired[list[RelayDoc]]
     notices: NotRequired[NoticesDoc]
     last_round_age_s: NotRequired[float | None]
-    code: NotRequired[str]
     hint: NotRequired[str | None]
     rehearsal: NotRequired[list[RehearsalDoc]]
     one_outlet: NotRequired[list[OneOutletDoc]]

@@ -36,8 +36,8 @@ from tests.daemon.twins import ANSWERS, LETS_OUT, LIMITS, TEXTS, Weather, World,
 from tests.store import made
 
 S = DeliveryState
-RUNS = int(os.environ.get("KILLSWITCH_MACHINE_RUNS", "12"))
-"""Histories; a dozen take about a minute on two cores with both databases."""
+RUNS = int(os.environ.get("KILLSWITCH_MACHINE_RUNS", "8"))
+"""Histories; eight take about half a minute on two cores with both databases."""
 STEPS = 40
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - no disk to wait for
 VERBS = (*LETS_OUT, "skip", "keep", "hold", "cancel", "approve", "reject", "confirm", "retract")

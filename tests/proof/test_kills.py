@@ -7,7 +7,7 @@ import pytest
 from tests.proof import kills
 from tests.proof.budget import PROOF, seconds
 
-BUDGET_S = 90.0
+BUDGET_S = 60.0
 LEAST = 1
 """Each point ends at least so many lives, however long that takes; by hand it is any number."""
 

@@ -9,7 +9,7 @@ import pytest
 from tests.proof import nth_call
 from tests.proof.budget import PROOF, seconds
 
-BUDGET_S = 60.0
+BUDGET_S = 40.0
 
 
 @pytest.mark.timeout(900)

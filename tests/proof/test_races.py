@@ -7,7 +7,7 @@ import pytest
 from tests.proof import races
 from tests.proof.budget import PROOF, seconds
 
-BUDGET_S = 40.0
+BUDGET_S = 30.0
 
 
 @pytest.mark.timeout(600)

@@ -41,6 +41,8 @@ HEADER_MOST = 16 * 1024
 STOP_S = 2
 """Seconds that requests under way get at a stop; a pause is durable long before."""
 START_S = 10.0
+TURN_S = 1.0
+"""How often half-open connections are looked at."""
 PATH_MOST = 107
 """``sun_path`` holds 108 bytes with its end (unix(7))."""
 
@@ -194,6 +196,8 @@ class _QuietServer(Server):
         super().__init__(config)
         self._doors = doors
         self._listens = listens
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ends: asyncio.Event | None = None
 
     @override
     @contextlib.contextmanager
@@ -206,10 +210,20 @@ class _QuietServer(Server):
         self._listens.set()
 
     @override
-    async def on_tick(self, counter: int) -> bool:
-        if counter % 10 == 0:
-            self._doors.sweep(asyncio.get_running_loop().time())
-        return await super().on_tick(counter)
+    async def main_loop(self) -> None:
+        # uvicorn's own turns ten times a second: half of all that an idle daemon would do.
+        self._loop, self._ends = asyncio.get_running_loop(), asyncio.Event()
+        while not await self.on_tick(0):
+            self._doors.sweep(self._loop.time())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ends.wait(), TURN_S)
+
+    def end(self) -> None:
+        """Stop listening soon; called from another thread."""
+        self.should_exit = True
+        if self._loop is not None and self._ends is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._ends.set)
 
 
 class ControlServer:
@@ -287,7 +301,7 @@ class ControlServer:
         """Stop listening, let requests under way end for 2 s, remove our socket file."""
         self._stopping = True
         if self._server is not None:
-            self._server.should_exit = True
+            self._server.end()
         if self._thread is not None:
             self._thread.join(STOP_S + 3)
         if self._path is not None and self._inode is not None:

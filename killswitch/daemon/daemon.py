@@ -28,7 +28,7 @@ from killswitch.daemon.looking import look_afresh
 from killswitch.daemon.prober import Prober
 from killswitch.daemon.reaper import recover
 from killswitch.daemon.retractor import Retractor
-from killswitch.daemon.supervisor import Loop, Supervisor
+from killswitch.daemon.supervisor import MOST_SLEEP_S, Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.desk.context import Context, Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
@@ -62,6 +62,8 @@ LOOK_BEFORE = timedelta(seconds=60)
 # Items are kept as long as their feed's rhythm needs them.
 KEEP_ITEMS = timedelta(days=35)
 _WATCH_LIMIT_S = 60.0
+# A post that waits for its turn (a gap, an inhibit) is looked at so often.
+WAITING_TURN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,7 @@ class Daemon:
             clock=clock,
             grader_beat_s=lambda: self._grader_beat_s,
             has_addresses=lambda: any(self._teller.policy.lists),
-            judge_sight=lambda: self.parts.eyes.judge(),
+            judge_sight=lambda: self.parts.eyes.judge_in_turn(),
             refresh_unconfirmed=lambda now: self.parts.grader.refresh_unconfirmed(now),
             keep_lock=self._keep_lock,
             on_suspend=self._look_anew,
@@ -381,15 +383,17 @@ class Daemon:
         self._grader_beat_s = self.clock.monotonic_s()
 
     def _sweep_step(self) -> float:
-        due = self._sweep.pass_once()
+        left = self._sweep.pass_once()
         now = self.clock.now()
-        if due is None:
-            return 1.0
-        self._alarm.wake_at("sweep", max(due, now), self._loops["sweep"].wake)
-        if now < due <= now + LOOK_BEFORE + timedelta(seconds=5):
-            self._ask_for_look(due)
-        # What waits for its turn (a gap, an inhibit) is looked at once a second.
-        return max(0.0, min(1.0, (due - now).total_seconds()))
+        if left.more:
+            return 0.0
+        wait_s = WAITING_TURN_S if left.waits else MOST_SLEEP_S
+        if left.due_at is None:
+            return wait_s
+        self._alarm.wake_at("sweep", max(left.due_at, now), self._loops["sweep"].wake)
+        if now < left.due_at <= now + LOOK_BEFORE + timedelta(seconds=MOST_SLEEP_S):
+            self._ask_for_look(left.due_at)
+        return max(0.0, min(wait_s, (left.due_at - now).total_seconds()))
 
     def _ask_for_look(self, due: datetime) -> None:
         """Let the watcher read what was not read in the last minute before a post is due."""
@@ -416,11 +420,9 @@ class Daemon:
             self.wake(name)
 
     def one_line(self) -> str:
-        """Say in one line how things are, for ``systemctl status``."""
-        try:
-            with self.store.read(urgent=True) as conn:
-                latch = latch_store.read(conn)
-        except TransientError:
+        """Say in one line how things are, for ``systemctl status``: as the guard last saw them."""
+        latch = self.guard.latch
+        if latch is None:
             return "the store does not answer; nothing leaves"
         sight = self.parts.eyes.sight()
         watching = f"{sight.alive} of {sight.feeds} feeds alive"

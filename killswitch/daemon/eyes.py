@@ -1,5 +1,5 @@
 """
-Sight: how much of the news we see, judged every second, and what follows when it is too little.
+Sight: how much of the news we see, judged every second or three, and what follows from too little.
 
 Invariants:
     Without good sight nothing leaves (inhibit ``sight``). It lifts by itself only when sight is
@@ -30,6 +30,8 @@ from killswitch.watch.rhythm import AHEAD, FeedHealth, FeedKind, Sight
 from killswitch.watch.watcher import Feed
 from killswitch.wire import FeedDoc, z_or_none
 
+# Good sight is judged again after this: reading the rows of 1,000 feeds each second is a burden.
+JUDGE_GOOD_EVERY_S = 3.0
 # A judgement older than this is none: the thread that makes it may be dead.
 JUDGEMENT_LASTS_S = 10.0
 # The first judgement of blindness waits for the first round, but no longer than this.
@@ -90,7 +92,7 @@ class Eyes:
         self._lost_at: datetime | None = clock.now()
         self._rhythms: dict[str, tuple[float, tuple[datetime, ...]]] = {}
         self.first_round = threading.Event()
-        # The guard judges each second, a resume in between: one at a time.
+        # The guard judges in its turns, a resume in between: one at a time.
         self._judging = threading.Lock()
         self._first_judged = False
 
@@ -118,6 +120,14 @@ class Eyes:
     def is_fresh(self) -> bool:
         """Say whether sight is good and was judged just now."""
         return self._sight.ok and self._clock.boot_s() - self._judged_s < JUDGEMENT_LASTS_S
+
+    def judge_in_turn(self) -> None:
+        """Judge sight, unless it was good just now: it is lost over minutes, found at once."""
+        with self._judging:
+            is_good = self._sight.ok and self._lost_at is None and self._first_judged
+            wait_s = min(JUDGE_GOOD_EVERY_S, self._write_every_s)
+            if not is_good or self._clock.boot_s() - self._judged_s >= wait_s:
+                self._judge()
 
     def judge(self) -> Sight:
         """Judge sight now; set or lift the inhibit; write it down; open ``blind`` if need be."""

@@ -21,7 +21,7 @@ from killswitch.desk.context import Context
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes_of, told_of
-from killswitch.latch import CauseKind, InhibitKind
+from killswitch.latch import CauseKind, InhibitKind, Latch
 from killswitch.queue.durations import format_duration
 from killswitch.store import audit, facts, noted, notices, stepped
 from killswitch.store import latch as latch_store
@@ -82,6 +82,8 @@ class Guard:
         self._steps: list[Tick] = []
         self._stepped_back = False
         self._probed_s = float("-inf")
+        self.latch: Latch | None = None
+        """As the last turn read it; None where the store does not answer."""
         self._store_failed_s: float | None = None
         self._without_spares = False
         self._noted_version: int | None = None
@@ -102,9 +104,9 @@ class Guard:
         self._judge_sight()
         self._refresh_unconfirmed(now)
         self._detector(ctx, now)
-        self._people(ctx, now)
-        self._seal(ctx)
-        self._audit(ctx, now)
+        latch = self._people(ctx, now)
+        self._seal(ctx, latch)
+        self._audit(ctx, now, latch)
         self._walk(ctx, now)
         return 1.0
 
@@ -113,6 +115,7 @@ class Guard:
         ctx = self._context()
         ctx.inhibits.open(InhibitKind.STORE, error.message, now=self._clock.now())
         self._probed_s = float("-inf")
+        self.latch = None
 
     def clock_is_steady(self, now: datetime) -> bool:
         """
@@ -284,8 +287,10 @@ class Guard:
             reason = "the detector has not graded for a minute"
             self._trip(ctx, CauseKind.DETECTOR, "beat", reason, now)
 
-    def _people(self, ctx: Context, now: datetime) -> None:
+    def _people(self, ctx: Context, now: datetime) -> Latch:
+        """Tell or stop where people must look; return the pause, read in the same transaction."""
         with ctx.store.read() as conn:
+            latch = latch_store.read(conn)
             waiting = notices.oldest_unaccepted_at(conn)
             reviews = latch_store.due_reviews(conn, now=now)
         if waiting and now - waiting > NOTIFY_TOLERANCE and self._has_addresses():
@@ -298,10 +303,10 @@ class Guard:
                     notices.add_notice(
                         conn, kind="review", ref=cause.id, facts={"reason": cause.reason}, now=now
                     )
+        self.latch = latch
+        return latch
 
-    def _seal(self, ctx: Context) -> None:
-        with ctx.store.read() as conn:
-            latch = latch_store.read(conn)
+    def _seal(self, ctx: Context, latch: Latch) -> None:
         if latch.paused and latch.sealed_at is None:
             receipt = pausing.try_seal(ctx)
             if receipt["sealed"]:
@@ -311,10 +316,8 @@ class Guard:
 
     # -- audit -----------------------------------------------------------------------------------
 
-    def _audit(self, ctx: Context, now: datetime) -> None:
+    def _audit(self, ctx: Context, now: datetime, latch: Latch) -> None:
         """At each pause and resume, and once an hour: check the trail, and note how far it goes."""
-        with ctx.store.read() as conn:
-            latch = latch_store.read(conn)
         is_due = self._clock.boot_s() - self._noted_s >= NOTE_EVERY_S
         if latch.version == self._noted_version and not is_due:
             return

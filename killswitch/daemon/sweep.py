@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -56,6 +56,22 @@ PATIENCE_S = 1.0
 SENDERS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """
+    What a pass left for later.
+
+    Attributes:
+        more: There is more to do at once.
+        waits: Something is due and waits for its turn (a gap, an inhibit).
+        due_at: When the next delivery comes due, UTC.
+    """
+
+    more: bool = False
+    waits: bool = False
+    due_at: datetime | None = None
+
+
 class Sweep:
     """Moves the queue along; called by one thread."""
 
@@ -85,21 +101,21 @@ class Sweep:
         """Wait for the sends that are on their way."""
         self._pool.shutdown(wait=True)
 
-    def pass_once(self) -> datetime | None:
+    def pass_once(self) -> Left:
         """
-        Do what is due; return when to look again (now: more is left), or None for no wish.
+        Do what is due; return what is left.
 
         Raises:
             TransientError: The store failed; nothing is lost, the next pass tries again.
         """
         ctx = self._context()
         if ctx.mode == "guard":
-            return None
+            return Left()
         reap(ctx.store, clock=self._clock)
         now = self._clock.now()
         if not self._clock_is_steady(now):
             # Late is judged on a trusted clock only.
-            return None
+            return Left(waits=True)
         more = self._expire(ctx, now)
         paused = holding.hold_for_pause(ctx)
         more |= self._let_go(ctx)
@@ -108,10 +124,10 @@ class Sweep:
         self._resend_harmless(ctx)
         if not paused and not ctx.inhibits.any():
             self._send_due(ctx)
-        if more:
-            return self._clock.now()
         with ctx.store.read() as conn:
-            return deliveries.next_after(conn, now=self._clock.now())
+            now = self._clock.now()
+            waits = deliveries.is_any_due(conn, now=now)
+            return Left(more, waits, deliveries.next_after(conn, now=now))
 
     def _let_go(self, ctx: Context) -> bool:
         """Go on with what a resume had no time for, a second at most; say whether more is left."""

@@ -351,6 +351,14 @@ def next_after(conn: Connection, *, now: datetime) -> datetime | None:
     ).scalar()
 
 
+def is_any_due(conn: Connection, *, now: datetime) -> bool:
+    """Say whether a scheduled delivery is due at an instant and has not left yet."""
+    statement = sa.select(deliveries.c.id).where(
+        deliveries.c.state == _S.SCHEDULED.value, deliveries.c.next_at <= now, VISIBLE
+    )
+    return conn.execute(statement.limit(1)).first() is not None
+
+
 def count(conn: Connection, *states: DeliveryState) -> int:
     """Count visible deliveries of some states."""
     statement = sa.select(sa.func.count()).select_from(deliveries)

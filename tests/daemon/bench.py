@@ -19,7 +19,7 @@ from killswitch.clock import FakeClock
 from killswitch.daemon.guard import Guard
 from killswitch.daemon.prober import Prober
 from killswitch.daemon.retractor import Retractor
-from killswitch.daemon.sweep import Sweep
+from killswitch.daemon.sweep import Left, Sweep
 from killswitch.desk.context import Context, Hooks, Looked, QueuePolicy
 from killswitch.desk.desk import Desk
 from killswitch.flags import FlagDir
@@ -250,7 +250,7 @@ class Bench:
     def move(self, **by: float) -> None:
         self.clock.move(timedelta(**by))
 
-    def turn(self) -> datetime | None:
+    def turn(self) -> Left:
         """Sweep once and wait until all that was handed to the gate has ended."""
         wanted = self.sweep.pass_once()
         for future in list(self.sweep._busy.values()):

@@ -127,6 +127,25 @@ def test_a_judgement_older_than_ten_seconds_is_none(look):
     assert not look.eyes.is_fresh()
 
 
+def test_good_sight_is_judged_again_every_three_seconds(look):
+    seeing(look)
+    look.clock.move(2 * SECOND)
+    look.eyes.judge_in_turn()
+    look.clock.move(8 * SECOND)
+    assert not look.eyes.is_fresh(), "it was judged ten seconds ago"
+    look.eyes.judge_in_turn()
+    assert look.eyes.is_fresh()
+
+
+def test_bad_sight_is_judged_again_in_every_turn(look):
+    look.eyes.judge_in_turn()
+    look.clock.move(SECOND)
+    look.read(*NAMES)
+    look.eyes.first_round.set()
+    look.eyes.judge_in_turn()
+    assert not look.waits()
+
+
 def test_what_was_read_but_not_graded_was_not_seen(look):
     look.judge()
     look.clock.move(SECOND)

@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 
 from killswitch.channels.frame import Ending, Outcome
+from killswitch.daemon.sweep import Left
 from killswitch.errors import RefusedError, StoreBusyError
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState, HoldKind
@@ -35,14 +36,14 @@ def told(bench):
 
 def test_posts_leave_when_they_are_due_in_their_order(bench):
     ids = [add(bench.store, due_at=NOW + n * MINUTE) for n in (3, 1, 2)]
-    assert bench.turn() == NOW + MINUTE
+    assert bench.turn() == Left(due_at=NOW + MINUTE)
     assert bench.published() == []
     bench.live(minutes=5)
     assert bench.published() == [ids[1], ids[2], ids[0]]
 
 
 def test_nothing_planned_asks_for_no_wake(bench):
-    assert bench.turn() is None
+    assert bench.turn() == Left()
 
 
 def test_under_an_inhibit_a_due_post_waits_and_leaves_when_it_lifts(bench):
@@ -50,6 +51,7 @@ def test_under_an_inhibit_a_due_post_waits_and_leaves_when_it_lifts(bench):
     bench.inhibits.open(InhibitKind.SIGHT, "x", now=NOW)
     bench.live(minutes=10)
     assert (bench.state(one), bench.published()) == ("scheduled", [])
+    assert bench.turn() == Left(waits=True), "it is looked at again soon"
     bench.inhibits.lift(InhibitKind.SIGHT)
     bench.turn()
     assert bench.published() == [one]

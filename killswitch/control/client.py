@@ -14,12 +14,13 @@ import pwd
 import socket
 import struct
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
 from killswitch import lockfile
+from killswitch.control.exchange import Answer as HttpAnswer
+from killswitch.control.exchange import BrokenAnswerError, exchange
 from killswitch.errors import (
     ConfigError,
     Exit,
@@ -32,7 +33,6 @@ from killswitch.errors import (
 
 ANSWER_S = 30.0
 """How long a command waits for its answer; a fresh look at the feeds takes up to this."""
-ANSWER_MOST = 64 * 1024 * 1024
 
 _UCRED = struct.Struct("3i")
 
@@ -42,26 +42,6 @@ _BY_EXIT: dict[int, type[OperatorError]] = {
     Exit.CONFIG: ConfigError,
     Exit.UNREACHABLE: UnreachableError,
 }
-
-
-class _UnixConnection(HTTPConnection):
-    """An HTTP connection over a Unix socket."""
-
-    def __init__(self, path: Path, *, owners: frozenset[int], timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-        self._owners = owners
-
-    def connect(self) -> None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(self.timeout)
-            sock.connect(str(self._path))
-            _check_server(sock, self._path, self._owners)
-        except BaseException:
-            sock.close()
-            raise
-        self.sock = sock
 
 
 class Client:
@@ -98,7 +78,7 @@ class Client:
             path: Below ``/v1``; parts that people typed were quoted with ``part``.
             query: Fields that are None or empty are left out.
             kind: What a daemon answers: one document, or a list of them.
-            timeout_s: Longest silence, seconds.
+            timeout_s: Seconds for the whole call.
 
         Raises:
             OperatorError: As the daemon says it; ``UnreachableError`` where it does not answer.
@@ -175,14 +155,19 @@ class Client:
         timeout_s: float,
     ) -> bytes:
         owners = _owners(self._state_dir)
-        connection = _UnixConnection(self.path, owners=owners, timeout_s=timeout_s)
         try:
-            with contextlib.closing(connection):
-                with contextlib.suppress(BrokenPipeError):
-                    # A refusal may come before the whole request was read: it is worth reading.
-                    connection.request(method, f"/v1{target}", body=content, headers=headers)
-                response = connection.getresponse()
-                raw = response.read(ANSWER_MOST)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.settimeout(timeout_s)
+                sock.connect(str(self.path))
+                _check_server(sock, self.path, owners)
+                answer = exchange(
+                    sock,
+                    method,
+                    f"/v1{target}",
+                    headers=headers,
+                    content=content,
+                    within_s=timeout_s,
+                )
         except TimeoutError as error:
             how = f"did not answer in {timeout_s:.2g} s"
             raise self._unreachable(how, "timeout", acts=method != "GET") from error
@@ -198,13 +183,11 @@ class Client:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise self._unreachable(f"does not answer ({why})", "unreachable") from error
-        except HTTPException as error:
-            raise self._unreachable(
-                f"broke off its answer ({type(error).__name__})", "unreachable"
-            ) from error
-        if response.status >= 400:
-            raise _refusal(response, raw)
-        return raw
+        except BrokenAnswerError as error:
+            raise self._unreachable(f"broke off its answer ({error})", "unreachable") from error
+        if answer.status >= 400:
+            raise _refusal(answer)
+        return answer.body
 
     def _unreachable(self, how: str, code: str, *, acts: bool = False) -> UnreachableError:
         told = f"the daemon's socket {self.path} {how}"
@@ -306,15 +289,15 @@ def _not_ours() -> UnreachableError:
     )
 
 
-def _refusal(response: HTTPResponse, raw: bytes) -> KillswitchError:
+def _refusal(answer: HttpAnswer) -> KillswitchError:
     try:
-        doc = json.loads(raw)
-    except ValueError:
+        doc = json.loads(answer.body)
+    except (ValueError, RecursionError):
         doc = None
     if not isinstance(doc, dict) or not isinstance(doc.get("detail"), str):
         return UnreachableError(
             "bad_answer",
-            f"the daemon refused with HTTP {response.status} and no reason",
+            f"the daemon refused with HTTP {answer.status} and no reason",
             "look at its log",
         )
     exit_code = doc.get("exit")

@@ -27,6 +27,7 @@ OURS = {
     "killswitch.clock",
     "killswitch.control",
     "killswitch.control.client",
+    "killswitch.control.exchange",
     "killswitch.errors",
     "killswitch.failpoints",
     "killswitch.flags",

@@ -16,6 +16,7 @@ import pytest
 
 from killswitch import lockfile
 from killswitch.cli.main import main
+from killswitch.control import exchange as exchange_module
 from killswitch.control import server as server_module
 from killswitch.control.admission import SEALS_AT_ONCE, SEALS_EACH_UID
 from killswitch.control.app import BODY_MOST, create_app
@@ -641,6 +642,23 @@ def test_a_hung_daemon_is_a_time_out_that_claims_nothing(home):
     assert "nothing leaves" not in refusal.value.message
 
 
+@contextlib.contextmanager
+def answering(home, answer):
+    """Serve one connection with bytes of our own."""
+
+    def serve():
+        peer, _ = listening.accept()
+        with peer, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            peer.recv(65536)
+            peer.sendall(answer)
+
+    with contextlib.closing(bind_socket(home / "control.sock")) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        thread.join(5)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -652,19 +670,35 @@ def test_a_hung_daemon_is_a_time_out_that_claims_nothing(home):
     ],
 )
 def test_whatever_else_answers_there_is_told(home, answer):
+    with answering(home, answer), pytest.raises(UnreachableError):
+        Client(home / "control.sock").get("/status", timeout_s=5)
+
+
+def test_a_daemon_that_drips_its_answer_is_a_time_out(home):
+    def drip(listening):
+        peer, _ = listening.accept()
+        with peer, contextlib.suppress(OSError):
+            peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                peer.sendall(b" ")
+
     with contextlib.closing(bind_socket(home / "control.sock")) as listening:
-
-        def serve():
-            peer, _ = listening.accept()
-            with peer:
-                peer.recv(65536)
-                peer.sendall(answer)
-
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=drip, args=(listening,))
         thread.start()
-        with pytest.raises(UnreachableError):
-            Client(home / "control.sock").get("/status", timeout_s=5)
-        thread.join(5)
+        with pytest.raises(UnreachableError) as refusal:
+            Client(home / "control.sock").post("/pause", PAUSE, timeout_s=0.1)
+        thread.join(10)
+    assert not thread.is_alive()
+    assert refusal.value.code in {"timeout", "unreachable"}
+
+
+def test_an_answer_without_end_is_cut_off(home, monkeypatch):
+    monkeypatch.setattr(exchange_module, "BODY_MOST", 1000)
+    monkeypatch.setattr(exchange_module, "HEAD_MOST", 1000)
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 100_000
+    refused = pytest.raises(UnreachableError, match="more than 1000 bytes")
+    with answering(home, endless), refused:
+        Client(home / "control.sock").get("/status", timeout_s=5)
 
 
 def test_a_socket_that_somebody_else_serves_is_not_believed(desk, home, monkeypatch):

@@ -76,7 +76,12 @@ def run(args: argparse.Namespace) -> int:
 
 def add_verb(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the arguments of one verb on posts: ids or a filter, and what the verb changes."""
-    parser.add_argument("ids", metavar="ID", nargs="*", help="ids, or the beginning of one")
+    parser.add_argument(
+        "ids",
+        metavar="ID",
+        nargs="*",
+        help="ids, or the beginning of one; up to 25 all or nothing, more of them each for itself",
+    )
     add_filter(parser)
     parser.add_argument("--reason", metavar="TEXT", help="why; recorded")
     if name in {"move", "edit", "release"}:

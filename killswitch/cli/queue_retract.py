@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from killswitch.cli.out import Times, ask, emit, on_terminal, plain, say
-from killswitch.cli.queue_verbs import act
+from killswitch.cli.queue_verbs import act, warn_refused
 from killswitch.cli.reach import Reach, add_as, reach, status_or_none
 from killswitch.clock import SystemClock
 from killswitch.control.client import part
@@ -53,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
         for done, row in zip(doc["done"], rows, strict=True)
     ]
     emit(args, doc, "\n".join(_told(row, times) for row in rows))
-    return Exit.DONE if all(row["state"] == "retracted" for row in rows) else Exit.FAILED
+    if not args.json:
+        warn_refused(doc)
+    is_down = all(row["state"] == "retracted" for row in rows) and not doc["refused"]
+    return Exit.DONE if is_down else Exit.FAILED
 
 
 def _check(args: argparse.Namespace) -> None:

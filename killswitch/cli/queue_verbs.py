@@ -14,7 +14,7 @@ from killswitch import media
 from killswitch.cli.out import Times, emit, plain, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
-from killswitch.errors import Exit, UsageError
+from killswitch.errors import Exit, KillswitchError, UnreachableError, UsageError
 
 VERBS = {
     "edit": "change text, link, tags or time",
@@ -31,7 +31,7 @@ ADDED = {"held": "held", "awaiting_approval": "waiting for approval:"}
 """What a new post is called that is not simply scheduled; the note says why."""
 MEDIA_DIR = "media"
 PORTION = 200
-"""Posts of a filter that are sent at once: done in a second or two on a small machine."""
+"""Posts that are sent at once: done in a second or two on a small machine."""
 
 Doc = dict[str, Any]
 
@@ -63,7 +63,7 @@ def run_add(args: argparse.Namespace) -> int:
 
 
 def run_act(args: argparse.Namespace) -> int:
-    """Carry out one verb on posts."""
+    """Carry out one verb."""
     found = reach(args)
     body: Doc = {"verb": args.verb, **chosen(args), "reason": args.reason}
     for name in ("at", "text", "link"):
@@ -73,11 +73,11 @@ def run_act(args: argparse.Namespace) -> int:
         body["tags"] = args.new_tag
     if args.verb == "resolve":
         body["sent"] = bool(args.sent)
-    doc = act_on_all(found, body, args) if "filter" in body else act(found, body)
+    doc, code = act_on_all(found, body, args)
     emit(args, doc, acted_text(doc, found.times(status_or_none(found))))
     if not args.json:
         warn_refused(doc)
-    return Exit.REFUSED if doc["refused"] else Exit.DONE
+    return code
 
 
 def act(found: Reach, body: Doc) -> Doc:
@@ -87,24 +87,59 @@ def act(found: Reach, body: Doc) -> Doc:
     return doc
 
 
-def act_on_all(found: Reach, body: Doc, args: argparse.Namespace) -> Doc:
+def act_on_all(found: Reach, body: Doc, args: argparse.Namespace) -> tuple[Doc, int]:
     """
-    Ask for one verb on all that a filter means, portion by portion.
+    Ask for one verb on all that is meant, portion by portion, and say how it ends.
 
-    Each portion is answered within seconds, whatever the queue holds, and stands for itself: after
-    an interruption what was told as done is done.
+    Each portion is answered within seconds, whatever the queue holds, and stands for itself. The
+    first one that fails ends it: what was told as done is done, everything else is named.
+
+    Raises:
+        OperatorError: The first portion failed: nothing was done, or it is not known.
     """
-    ids = [row["id"] for row in pages(found, args)]
+    by_filter = "filter" in body
+    ids = [row["id"] for row in pages(found, args)] if by_filter else list(dict.fromkeys(args.ids))
     if len(ids) <= PORTION:
-        return act(found, body)
-    doc: Doc = {"done": [], "refused": []}
-    for at in range(0, len(ids), PORTION):
-        portion = ids[at : at + PORTION]
-        answer = act(found, body | {"filter": body["filter"] | {"ids": portion}})
+        doc = act(found, body)
+        return doc, Exit.REFUSED if doc["refused"] else Exit.DONE
+    doc, code = {"done": [], "refused": []}, Exit.DONE
+    portions = _portions(ids)
+    for number, portion in enumerate(portions):
+        named = {"filter": body["filter"] | {"ids": portion}} if by_filter else {"ids": portion}
+        try:
+            answer = act(found, body | named)
+        except KillswitchError as error:
+            if number == 0:
+                raise
+            doc["refused"] += _left(portions[number:], error)
+            code = error.exit
+            break
         doc["done"] += answer["done"]
         doc["refused"] += answer["refused"]
-        warn(f"{args.verb}: {at + len(portion)} of {len(ids)} posts")
-    return doc
+        warn(f"{args.verb}: {sum(map(len, portions[: number + 1]))} of {len(ids)} posts")
+    done, left = len(doc["done"]), len(doc["refused"])
+    warn(f"{args.verb}: {done} done, {left} not")
+    return doc, Exit.REFUSED if left and code is Exit.DONE else code
+
+
+def _portions(ids: list[str]) -> list[list[str]]:
+    """
+    Cut a list into portions of one size.
+
+    A short last one would be another promise: the daemon takes few named posts as all or nothing.
+    """
+    number = -(-len(ids) // PORTION)
+    size = -(-len(ids) // number)
+    return [ids[at : at + size] for at in range(0, len(ids), size)]
+
+
+def _left(portions: list[list[str]], error: KillswitchError) -> list[Doc]:
+    """Name what a failure left: the portion that failed, and all that was not tried any more."""
+    known = "whether it was done is not known: " if isinstance(error, UnreachableError) else ""
+    failed = {"code": error.code, "message": f"{known}{error.message}", "hint": error.hint}
+    untried = {"code": "not_tried", "message": "it was not tried any more", "hint": ""}
+    rows: list[Doc] = [{"id": one, **failed} for one in portions[0]]
+    return rows + [{"id": one, **untried} for portion in portions[1:] for one in portion]
 
 
 def chosen(args: argparse.Namespace) -> Doc:

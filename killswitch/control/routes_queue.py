@@ -89,7 +89,7 @@ def _add_list(v1: APIRouter, desk: Desk, rim: Rim) -> None:
 def _add_verbs(v1: APIRouter, desk: Desk, rim: Rim) -> None:
     @v1.post("/queue/act")
     async def act(body: ActBody, request: Request) -> Response:
-        """Carry out one verb: all or nothing on ids, each for itself on a filter."""
+        """Carry out one verb: all or nothing on up to 25 ids, else each for itself."""
         wanted = body.act()
         return await rim.work(
             request,

@@ -2,10 +2,15 @@
 What people do with posts: find the deliveries that a verb is about, and carry it out on them.
 
 On a held delivery during a pause, release, move, edit, skip and keep are written down and carried
-out by the resume; in any other case they happen at once. Named by ids a verb is all or nothing;
-chosen by a filter each delivery stands for itself, and one call takes at most the filter's
-``limit`` of them, soonest due first: whoever means more (``killswitch queue VERB --tag T``) lists
+out by the resume; in any other case they happen at once. Up to ``BITE`` named ids are all or
+nothing. More of them, and what a filter chooses, go in bites, each a transaction of its own and
+each delivery for itself, so that a pause never waits for a long list. One call takes at most the
+filter's ``limit``, soonest due first: whoever means more (``killswitch queue VERB --tag T``) lists
 the ids and sends them in portions.
+
+Invariants:
+    Every delivery that a call is about is in its answer: done, or refused with the reason.
+    What the gate has claimed has not left: a verb that may keep a post back takes the claim away.
 """
 
 from __future__ import annotations
@@ -18,18 +23,26 @@ from typing import cast
 from killswitch.desk import once, retracting, verbs, verdicts
 from killswitch.desk.context import Context
 from killswitch.desk.deed import Deed
-from killswitch.desk.listing import LIVE, find, resolve_ids
-from killswitch.errors import OperatorError, UsageError
+from killswitch.desk.listing import LIVE, find, meant, resolve_ids
+from killswitch.errors import OperatorError, RefusedError, UsageError
 from killswitch.failpoints import passing
+from killswitch.queue.states import DeliveryState
 from killswitch.queue.when import When, read_when
 from killswitch.store import deliveries, people
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
-from killswitch.wire import ActedDoc, Caller, DoneDoc, QueueAct, RefusalDoc, z_time
+from killswitch.wire import (
+    ActedDoc,
+    Caller,
+    DoneDoc,
+    QueueAct,
+    QueueFilter,
+    RefusalDoc,
+    z_time,
+)
 
-# Deliveries a transaction when a filter chooses them: at 1 to 2 ms each, below the 50 ms that a
-# pause may have to wait.
+# Deliveries a transaction: at 1 to 2 ms each, below the 50 ms that a pause may have to wait.
 BITE = 25
 _WHAT = "queue.act"
 _DEEDS: Mapping[str, Callable[[Deed, Delivery], str | None]] = {
@@ -46,6 +59,8 @@ _DEEDS: Mapping[str, Callable[[Deed, Delivery], str | None]] = {
     "approve": verdicts.approve,
     "reject": verdicts.reject,
 }
+# Verbs that keep a post back or change it; cancel voids a claim by itself.
+_TAKES_BACK = frozenset({"move", "edit", "hold", "skip"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +98,48 @@ def act(ctx: Context, wanted: QueueAct, *, caller: Caller) -> ActedDoc:
             return cast("ActedDoc", known)
         when = read_when(wanted.at, now=now, zone=str(ctx.zone)) if wanted.at else None
         _check(wanted, when)
-        ids = _ids(conn, wanted)
+        refused: list[RefusalDoc] = []
+        ids = _ids(conn, wanted, refused)
     plan = _Plan(ctx, wanted, caller, when, now)
-    document = _together(plan, ids) if wanted.chosen is None else _each(plan, ids)
+    if wanted.chosen is None and len(wanted.ids) <= BITE:
+        document = _together(plan, ids)
+    else:
+        document = _each(plan, ids, refused)
     passing("act.after_commit")
     ctx.hooks.wake()
     return document
 
 
-def _ids(conn: Connection, wanted: QueueAct) -> list[str]:
-    if wanted.chosen is None:
+def _ids(conn: Connection, wanted: QueueAct, refused: list[RefusalDoc]) -> list[str]:
+    """Return the ids that are meant; of a long list or a narrowed filter, refuse the others."""
+    if wanted.chosen is not None:
+        return _chosen_ids(conn, wanted.chosen, refused)
+    if len(wanted.ids) <= BITE:
         return resolve_ids(conn, wanted.ids)
-    return [one.id for one in find(conn, wanted.chosen, limit=wanted.chosen.limit)]
+    ids: dict[str, None] = {}
+    for ref in wanted.ids:
+        try:
+            ids.update(dict.fromkeys(resolve_ids(conn, [ref])))
+        except OperatorError as error:
+            refused.append(_refusal(ref, error))
+    return list(ids)
+
+
+def _chosen_ids(conn: Connection, chosen: QueueFilter, refused: list[RefusalDoc]) -> list[str]:
+    found = [one.id for one in find(conn, chosen, limit=chosen.limit)]
+    named = resolve_ids(conn, chosen.ids)
+    strangers = sorted(set(named).difference(found))
+    refused += [_refusal(one.id, _not_meant(one)) for one in deliveries.some(conn, strangers)]
+    return found
+
+
+def _not_meant(one: Delivery) -> OperatorError:
+    """Say that a delivery is not, or no longer, what the filter chooses."""
+    return RefusedError(
+        "not_meant",
+        f"{one.id} is {one.state.value} and not (any more) what was chosen; it stays so",
+        f"killswitch queue show {one.id}",
+    )
 
 
 def _check(wanted: QueueAct, when: When | None) -> None:
@@ -121,27 +166,37 @@ def _together(plan: _Plan, ids: Sequence[str]) -> ActedDoc:
     return document
 
 
-def _each(plan: _Plan, ids: Sequence[str]) -> ActedDoc:
+def _each(plan: _Plan, ids: Sequence[str], refused: list[RefusalDoc]) -> ActedDoc:
     """Do it on each that allows it, in bites so that a pause never waits for it."""
-    done: list[DoneDoc] = []
-    refused: list[RefusalDoc] = []
-    meant = frozenset((plan.wanted.chosen.states if plan.wanted.chosen else ()) or LIVE)
+    document: ActedDoc = {"done": [], "refused": refused}
     for at in range(0, len(ids), BITE):
-        with plan.ctx.store.write() as conn:
-            deed = plan.begin(conn)
-            for one in _soonest_first(conn, ids[at : at + BITE]):
-                # It may have left the filter since it was looked up.
-                if one.state.value not in meant:
-                    continue
-                try:
-                    with conn.begin_nested():
-                        done.append(_do(deed, one))
-                except OperatorError as error:
-                    refused.append(_refusal(one, error))
-    document: ActedDoc = {"done": done, "refused": refused}
+        _bite(plan, ids[at : at + BITE], document)
     with plan.ctx.store.write() as conn:
         once.remember(conn, _WHAT, plan.caller, document, now=plan.now)
     return document
+
+
+def _bite(plan: _Plan, ids: Sequence[str], document: ActedDoc) -> None:
+    done: list[DoneDoc] = []
+    refused: list[RefusalDoc] = []
+    with plan.ctx.store.write() as conn:
+        deed = plan.begin(conn)
+        for one in _soonest_first(conn, ids):
+            try:
+                if not _is_meant(plan.wanted.chosen, one):
+                    raise _not_meant(one)
+                with conn.begin_nested():
+                    done.append(_do(deed, one))
+            except OperatorError as error:
+                refused.append(_refusal(one.id, error))
+    # Only what is committed was done.
+    document["done"] += done
+    document["refused"] += refused
+
+
+def _is_meant(chosen: QueueFilter | None, one: Delivery) -> bool:
+    """Say whether a delivery still is in a state that was asked for; it was when looked up."""
+    return chosen is None or one.state.value in meant(chosen.states or LIVE)
 
 
 def _soonest_first(conn: Connection, ids: Sequence[str]) -> list[Delivery]:
@@ -150,6 +205,8 @@ def _soonest_first(conn: Connection, ids: Sequence[str]) -> list[Delivery]:
 
 
 def _do(deed: Deed, one: Delivery) -> DoneDoc:
+    if one.state is DeliveryState.CLAIMED and deed.act.verb in _TAKES_BACK:
+        one = _taken_back(deed, one)
     decision = _DEEDS[deed.act.verb](deed, one)
     passing("act.after_one")
     now_is = deliveries.get(deed.conn, one.id) or one
@@ -161,5 +218,19 @@ def _do(deed: Deed, one: Delivery) -> DoneDoc:
     }
 
 
-def _refusal(one: Delivery, error: OperatorError) -> RefusalDoc:
-    return {"id": one.id, "code": error.code, "message": error.message, "hint": error.hint}
+def _taken_back(deed: Deed, one: Delivery) -> Delivery:
+    """Take a claim away, under the lock of its row: with another fence the gate sends nothing."""
+    deliveries.move(
+        deed.conn,
+        one,
+        DeliveryState.SCHEDULED,
+        actor=deed.by,
+        why=f"taken back for {deed.act.verb}",
+        now=deed.now,
+        values=deliveries.unclaimed(one),
+    )
+    return deliveries.get(deed.conn, one.id) or one
+
+
+def _refusal(ref: str, error: OperatorError) -> RefusalDoc:
+    return {"id": ref, "code": error.code, "message": error.message, "hint": error.hint}

@@ -58,7 +58,7 @@ def find(conn: Connection, chosen: QueueFilter, *, limit: int = _MAX_FILTERED) -
     ids = resolve_ids(conn, chosen.ids)
     return deliveries.page(
         conn,
-        states=chosen.states or (() if ids else LIVE),
+        states=meant(chosen.states) or (() if ids else LIVE),
         channel=chosen.channel,
         tag=chosen.tag,
         until=chosen.until,
@@ -67,6 +67,17 @@ def find(conn: Connection, chosen: QueueFilter, *, limit: int = _MAX_FILTERED) -
         after=_place(chosen.after),
         limit=limit,
     )
+
+
+def meant(states: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return the states that somebody means who names some.
+
+    A claimed post still is a scheduled one: nothing of it has left, and the claim may go back.
+    """
+    if _S.SCHEDULED.value in states:
+        return (*states, _S.CLAIMED.value)
+    return tuple(states)
 
 
 def _cursor(one: Delivery) -> str:

@@ -227,6 +227,12 @@ def get(conn: Connection, delivery_id: str, *, lock: bool = False) -> Delivery |
     return None if row is None else delivery(row)
 
 
+def some(conn: Connection, ids: Collection[str]) -> list[Delivery]:
+    """Return deliveries by their ids, in the order of these."""
+    found = conn.execute(select().where(deliveries.c.id.in_(ids)).order_by(deliveries.c.id))
+    return [delivery(row) for row in found]
+
+
 def lock_many(conn: Connection, ids: Collection[str]) -> list[Delivery]:
     """Lock deliveries in the order of their ids (the one order, so that none wait in a ring)."""
     found = conn.execute(

@@ -121,7 +121,10 @@ class QueueFilter:
 @dataclass(frozen=True, slots=True)
 class QueueAct:
     """
-    One verb on deliveries named by id, all or nothing, or chosen by a filter, each for itself.
+    One verb on deliveries.
+
+    A few named by id are all or nothing; a long list, and what a filter chooses, is done each for
+    itself.
 
     Attributes:
         verb: One of ``VERBS``.

@@ -15,7 +15,7 @@ from killswitch import media
 from killswitch.cli import queue_verbs
 from killswitch.cli.main import main
 from killswitch.control.client import Client, part
-from killswitch.errors import RefusedError
+from killswitch.errors import RefusedError, UsageError
 from killswitch.flags import FlagDir
 from killswitch.store.engine import Store
 from killswitch.store.migrate import upgrade
@@ -201,6 +201,35 @@ def test_a_verb_on_a_long_list_goes_portion_by_portion_and_tells_how_far(ks, des
         [f"d{n}" for n in range(5)],
     )
     assert "cancel: 4 of 5 posts" in err
+
+
+def test_many_named_posts_go_portion_by_portion(ks, desk, monkeypatch):
+    monkeypatch.setattr(queue_verbs, "PORTION", 4)
+    code, _, err = ks("queue", "cancel", *[f"d{n}" for n in range(5)], "d0")
+    acts = [asked["act"] for asked in desk.asked("queue_act")]
+    # Portions of one size: the daemon takes a very short list as all or nothing.
+    assert [act.ids for act in acts] == [("d0", "d1", "d2"), ("d3", "d4")]
+    assert code == 0
+    assert "cancel: 5 of 5 posts" in err
+
+
+def test_a_list_that_breaks_off_tells_what_was_done_and_what_is_not_known(ks, desk, monkeypatch):
+    monkeypatch.setattr(queue_verbs, "PORTION", 2)
+    act = desk.queue_act
+
+    def once(act_, *, caller):
+        if desk.asked("queue_act"):
+            raise UsageError("broken", "the second portion failed", "try again")
+        return act(act_, caller=caller)
+
+    desk.queue_act = once
+    code, out, err = ks("queue", "cancel", *[f"d{n}" for n in range(6)], "--json")
+    doc = json.loads(out)
+    assert code == 2
+    assert [row["id"] for row in doc["done"]] == ["d0", "d1"]
+    codes = {row["id"]: row["code"] for row in doc["refused"]}
+    assert codes == {"d2": "broken", "d3": "broken", "d4": "not_tried", "d5": "not_tried"}
+    assert "2 done, 4 not" in err
 
 
 def test_what_was_refused_is_told_and_is_exit_five(ks, desk):

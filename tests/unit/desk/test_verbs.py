@@ -11,6 +11,7 @@ import pytest
 from killswitch.channels.frame import Ending, Outcome
 from killswitch.desk import acting, verbs
 from killswitch.errors import RefusedError, UsageError
+from killswitch.latch import CauseKind
 from killswitch.outcome import Passage
 from killswitch.queue.states import DeliveryState
 from killswitch.store import posts
@@ -45,10 +46,10 @@ HOW: dict[str, dict[str, Any]] = {
 # Approval is not asked for any more: an edit of a post that waits for it leaves it waiting.
 OUTSIDE: dict[str, dict[str, str]] = {
     "release": {"held": "scheduled"},
-    "move": {one: one for one in WAITING} | {"held": "scheduled"},
-    "edit": {one: one for one in WAITING} | {"held": "scheduled"},
-    "hold": {"scheduled": "held", "held": "held"},
-    "skip": dict.fromkeys((*WAITING, "uncertain"), "skipped"),
+    "move": {one: one for one in WAITING} | dict.fromkeys(("held", "claimed"), "scheduled"),
+    "edit": {one: one for one in WAITING} | dict.fromkeys(("held", "claimed"), "scheduled"),
+    "hold": dict.fromkeys(("scheduled", "held", "claimed"), "held"),
+    "skip": dict.fromkeys((*WAITING, "claimed", "uncertain"), "skipped"),
     "keep": {"held": "held"},
     "cancel": dict.fromkeys((*WAITING, "claimed"), "cancelled"),
     "confirm": {one: one for one in WAITING},
@@ -191,7 +192,90 @@ def test_a_filter_takes_at_most_its_limit_and_ids_narrow_it_down(house: House) -
     assert [one["id"] for one in answer["done"]] == [first, second]
     answer = house.do_all("hold", chosen={"tag": "t", "ids": (third, other)})
     assert [one["id"] for one in answer["done"]] == [third]
+    assert [(one["id"], one["code"]) for one in answer["refused"]] == [(other, "not_meant")]
     assert house.state(other) == "scheduled"
+
+
+# ---- what the gate is busy with, and what changes meanwhile ---------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verb", "becomes"),
+    [("cancel", "cancelled"), ("hold", "held"), ("skip", "skipped"), ("move", "scheduled")],
+)
+@pytest.mark.parametrize("states", [(), ("scheduled",)])
+def test_a_filter_takes_a_claim_back(
+    house: House, verb: str, becomes: str, states: tuple[str, ...]
+) -> None:
+    """For people a claimed post still is a scheduled one: nothing of it has left."""
+    delivery = house.add(at="now")
+    fence = house.claim(delivery)
+    answer = house.do_all(verb, chosen={"channel": "insta", "states": states}, **HOW.get(verb, {}))
+    assert ([one["id"] for one in answer["done"]], answer["refused"]) == ([delivery], [])
+    assert house.gate.send(delivery, fence=fence) is Passage.NOT_NOW
+    assert (house.state(delivery), house.published()) == (becomes, [])
+
+
+def test_what_leaves_a_filter_meanwhile_is_named(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = house.add(tags=("t",)), house.add(at="+2h", tags=("t",))
+    find = acting.find
+
+    def found_then_sent(*args: Any, **more: Any) -> Any:
+        found = find(*args, **more)
+        put(house.store, second, S.CLAIMED, S.SENDING, S.SENT)
+        return found
+
+    monkeypatch.setattr(acting, "find", found_then_sent)
+    answer = house.do_all("cancel", chosen={"tag": "t"})
+    assert [one["id"] for one in answer["done"]] == [first]
+    (refusal,) = answer["refused"]
+    assert (refusal["id"], refusal["code"]) == (second, "not_meant")
+    assert "sent" in refusal["message"]
+
+
+# ---- many ids -------------------------------------------------------------------------------
+
+
+def test_a_list_of_ids_is_worked_through_in_bites_each_for_itself(
+    small_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No transaction takes more than a bite: a pause can be put between any two of them."""
+    monkeypatch.setattr(acting, "BITE", 2)
+    ids = [small_house.add(at=f"+{60 + n}m", channels=("log",)) for n in range(5)]
+    put(small_house.store, ids[1], S.CLAIMED, S.SENDING)
+    bites = []
+    lock = acting.deliveries.lock_many
+
+    def counted(conn: Any, some: Any) -> Any:
+        bites.append(len(some))
+        return lock(conn, some)
+
+    monkeypatch.setattr(acting.deliveries, "lock_many", counted)
+    answer = small_house.do("cancel", *ids, "dzzzzzz")
+    assert max(bites) == 2
+    assert {one["id"] for one in answer["done"]} == {ids[0], *ids[2:]}
+    codes = {one["id"]: one["code"] for one in answer["refused"]}
+    assert codes == {ids[1]: "state", "dzzzzzz": "not_found"}
+
+
+def test_a_pause_between_two_bites_stands(
+    small_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is released after it is a decision for the resume, not a release."""
+    monkeypatch.setattr(acting, "BITE", 2)
+    ids = [held(small_house, f"+{60 + n}m", channels=("log",)) for n in range(4)]
+    bite = acting._bite
+
+    def then_a_pause(*args: Any) -> None:
+        bite(*args)
+        if not small_house.latch().paused:
+            small_house.trip(kind=CauseKind.MANUAL)
+
+    monkeypatch.setattr(acting, "_bite", then_a_pause)
+    answer = small_house.do("release", *ids)
+    assert [one["decision"] for one in answer["done"]] == [None, None, "release", "release"]
 
 
 def test_ids_may_be_shortened_while_that_is_clear(house: House) -> None:

@@ -8,6 +8,7 @@ that finds the post is such an answer; one that does not changes nothing but wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -123,7 +124,7 @@ def _went_out(conn: Connection, one: Delivery, outcome: Outcome, now: datetime) 
     elif one.state is not _S.SENDING and one.remote_id is None:
         deliveries.set_values(conn, one.id, now=now, sent_at=now, problem=why, **said)
     # A word of its own, also where people are still called about the doubt.
-    _tell(conn, "uncertain", one, why, loud=True, now=now, ref=f"{one.id}:out", out=True)
+    _tell(conn, "uncertain", one, why, loud=True, now=now, ref=f"{one.id}:out", more={"out": True})
 
 
 def _is_out_twice(conn: Connection, one: Delivery) -> bool:
@@ -209,17 +210,31 @@ def record_deletion(
             wishes.again(conn, wish.id, at=again, tries=tries, detail=detail)
         case Gone.UNKNOWN:
             wishes.end(conn, wish.id, wishes.GIVEN_UP, tries=tries, detail=detail, now=now)
-            _still_out(conn, one, f"nobody knows whether it was taken down: {detail}", now)
+            why = f"nobody knows whether it was taken down: {detail}"
+            _still_out(conn, one, why, deletion, now=now)
         case Gone.REFUSED:
             wishes.end(conn, wish.id, wishes.REFUSED, tries=tries, detail=detail, now=now)
-            _still_out(conn, one, f"it could not be taken down: {detail}", now)
+            why = f"it could not be taken down: {detail}"
+            _still_out(conn, one, why, deletion, now=now)
 
 
-def _still_out(conn: Connection, one: Delivery, why: str, now: datetime) -> None:
+def _still_out(
+    conn: Connection, one: Delivery, why: str, deletion: Deletion, *, now: datetime
+) -> None:
     """Call a post what it was before somebody wanted it down, and tell people."""
     back = _S.UNCERTAIN if one.sent_at is None else _S.SENT
     deliveries.move(conn, one, back, why=why, now=now, values={"problem": why})
-    _tell(conn, "failed", one, why, loud=True, now=now, ref=f"retract:{one.id}")
+    known = one.sent_at is not None and deletion.gone is Gone.REFUSED
+    _tell(
+        conn,
+        "still_public",
+        one,
+        deletion.detail,
+        loud=True,
+        now=now,
+        ref=f"retract:{one.id}",
+        more={"known": known},
+    )
 
 
 def _sent(
@@ -289,7 +304,7 @@ def _tell(
     loud: bool,
     now: datetime,
     ref: str | None = None,
-    out: bool = False,
+    more: Mapping[str, bool] | None = None,
 ) -> None:
     facts = {
         "delivery": one.id,
@@ -306,5 +321,5 @@ def _tell(
         escalates=kind == "uncertain",
         loud=loud,
         now=now,
-        facts={**facts, "out": True} if out else facts,
+        facts={**facts, **(more or {})},
     )

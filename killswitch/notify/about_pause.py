@@ -18,6 +18,9 @@ from killswitch.wire import StatusDoc
 
 def paused(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     """Tell that the queue is paused, and why."""
+    if status["state"] != "paused":
+        # Dismissed or resumed before it could go out: told all the same, as what it is by now.
+        return _about_pause(voice, facts, status, first=voice.say("WAS PAUSED {time} · {what}"))
     return _about_pause(voice, facts, status, first=voice.say("PAUSED {time} · {what}"))
 
 

@@ -78,6 +78,25 @@ def failed(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     )  # fmt: skip
 
 
+def still_public(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
+    """Tell that a post could not be taken down, or that nobody knows whether it was."""
+    if facts.get("known"):
+        first = voice.say("STILL PUBLIC {time} · {post}")
+        second = voice.say("{channel} did not take it down ({why}). Take it down there by hand.")
+    else:
+        first = voice.say("MAY STILL BE PUBLIC {time} · {post}")
+        second = voice.say("{channel} did not confirm that it is gone ({why}). Look there.")
+    return _about_post(
+        voice, facts, status,
+        first=first,
+        second=second,
+        commands=(
+            ("killswitch queue show {id}", voice.say("what was tried")),
+            ('killswitch queue retract {id} --reason "…"', voice.say("ask once more")),
+        ),
+    )  # fmt: skip
+
+
 def skipped(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     """Tell that a post had expired and is dropped."""
     return _about_post(

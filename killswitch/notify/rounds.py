@@ -135,8 +135,10 @@ def _begin(conn: Transaction, notice: Notice, moment: Moment, *, level: int) -> 
 
 
 def _fail_over(conn: Transaction, notice: Notice, moment: Moment) -> None:
-    """Let the next list join a round that reached nobody."""
-    if notice.level >= moment.policy.top or moment.hush(notice) is not None:
+    """Let the next list join a round that reached nobody, unless somebody has answered."""
+    if notice.level >= moment.policy.top or notice.acked_at is not None:
+        return
+    if moment.hush(notice) is not None:
         return
     tried = tellings.round_tellings(conn, notice)
     hopeless = all(one.tries >= _FAILOVER_TRIES and one.problem for one in tried)

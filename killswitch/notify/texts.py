@@ -90,6 +90,7 @@ _WRITERS: dict[NoticeKind, _Writer] = {
     NoticeKind.HELD_HORIZON: about_posts.held_horizon,
     NoticeKind.UNCERTAIN: about_posts.uncertain,
     NoticeKind.FAILED: about_posts.failed,
+    NoticeKind.STILL_PUBLIC: about_posts.still_public,
     NoticeKind.SKIPPED_EXPIRED: about_posts.skipped,
     NoticeKind.RESUMED: about_pause.resumed,
     NoticeKind.REVIEW: about_pause.review,

@@ -38,6 +38,7 @@ class NoticeKind(StrEnum):
     HELD_HORIZON = "held_horizon"
     UNCERTAIN = "uncertain"
     FAILED = "failed"
+    STILL_PUBLIC = "still_public"
     SKIPPED_EXPIRED = "skipped_expired"
     RESUMED = "resumed"
     REVIEW = "review"
@@ -73,6 +74,7 @@ MANNERS: Mapping[NoticeKind, Manner] = {
     NoticeKind.HELD_HORIZON: Manner(escalates=False, loud=False, joins=True),
     NoticeKind.UNCERTAIN: Manner(escalates=True, loud=True, joins=True),
     NoticeKind.FAILED: Manner(escalates=False, loud=True, joins=True),
+    NoticeKind.STILL_PUBLIC: Manner(escalates=False, loud=True, joins=True),
     NoticeKind.SKIPPED_EXPIRED: Manner(escalates=False, loud=False, joins=True),
     NoticeKind.RESUMED: Manner(escalates=False, loud=False, joins=False),
     NoticeKind.REVIEW: Manner(escalates=False, loud=True, joins=False),
@@ -85,6 +87,13 @@ MANNERS: Mapping[NoticeKind, Manner] = {
 
 SPACING = timedelta(seconds=30)
 """Least time between the first tellings of two notices of one kind: a minute holds three."""
+AT_ONCE = 3
+"""
+Pauses that are told at once in ``PACE``; only the next ones wait and join. A second story must not
+wait for half a minute: it might be over by then, and nobody would have heard of it.
+"""
+PACE = timedelta(minutes=1)
+_PAUSES = frozenset({NoticeKind.PAUSED, NoticeKind.WORSENING, NoticeKind.BLIND})
 JOINED_KEPT = 20
 """Facts kept of the notices that joined; more are only counted, so that a row stays small."""
 REFS_KEPT = 200
@@ -108,8 +117,8 @@ def add_notice(
     """
     Write that people must be told; the caller's transaction carries it.
 
-    The same (kind, ref) is told once while it is not done. Notices of one kind that come within
-    ``SPACING`` of each other join one that has not gone out yet.
+    The same (kind, ref) is told once while it is not done. Notices of one kind that come before
+    their turn (``SPACING``, of pauses ``AT_ONCE`` in ``PACE``) join one that has not gone out yet.
 
     Args:
         conn: The transaction of what is told about.
@@ -138,7 +147,7 @@ def add_notice(
         waiting = _waiting(conn, kind)
         if waiting is not None:
             return _join(conn, waiting, ref=ref, facts=facts, escalates=escalates, loud=loud)
-        starts = max(now, min(_free_from(conn, kind), now + SPACING))
+        starts = max(now, _free_from(conn, kind, now=now))
     fresh = new_id("n")
     conn.execute(
         sa.insert(notices).values(
@@ -203,17 +212,19 @@ def taken_in(
     return merged
 
 
-def _free_from(conn: Connection, kind: NoticeKind) -> datetime:
-    """Say from when another notice of ``kind`` may go out."""
-    row = conn.execute(
+def _free_from(conn: Connection, kind: NoticeKind, *, now: datetime) -> datetime:
+    """Say from when another notice of ``kind`` may go out; a clock ahead does not delay it."""
+    most, span = (AT_ONCE, PACE) if kind in _PAUSES else (1, SPACING)
+    rows = conn.execute(
         sa.select(notices.c.facts, notices.c.created_at)
         .where(notices.c.kind == kind)
         .order_by(notices.c.created_at.desc())
-        .limit(1)
-    ).first()
-    if row is None:
-        return datetime.min.replace(tzinfo=UTC)
-    return (read_fact(row.facts.get("_from")) or row.created_at) + SPACING
+        .limit(most)
+    ).all()
+    if len(rows) < most:
+        return now
+    began = min(read_fact(row.facts.get("_from")) or row.created_at for row in rows)
+    return min(began, now) + span
 
 
 # ---- what people and the daemon ask -------------------------------------------------------------
@@ -258,16 +269,23 @@ def stand_down(conn: Connection, *, now: datetime) -> int:
     """
     Close the notices that call until an answer, because a resume has answered; say how many.
 
-    What tells of single posts (uncertain, failed, held) is not about the pause and stays.
+    What tells of single posts (uncertain, failed, held) is not about the pause and stays. So does
+    a story that nobody has heard of yet: it is still told once, as something that is over.
     """
     kinds = (
         NoticeKind.PAUSED, NoticeKind.SEALED, NoticeKind.WORSENING, NoticeKind.BLIND,
         NoticeKind.REVIEW,
     )  # fmt: skip
     rows = undone(conn, notices.c.kind.in_([kind.value for kind in kinds]))
-    for row in rows:
+    over = [row for row in rows if not _is_untold_story(row)]
+    for row in over:
         finish(conn, row.id, now=now)
-    return len(rows)
+    return len(over)
+
+
+def _is_untold_story(row: Row[Any]) -> bool:
+    told_of = [row.facts, *row.facts.get("joined", [])]
+    return row.first_accepted_at is None and any(one.get("from_news") for one in told_of)
 
 
 def latest_ack(conn: Connection, *, since: datetime) -> tuple[str, datetime] | None:

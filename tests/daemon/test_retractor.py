@@ -99,7 +99,7 @@ def test_what_its_network_refuses_stays_out_and_people_are_told(bench):
     bench.take_down()
     assert (bench.state(one), wish(bench, one).outcome) == ("sent", "refused")
     assert bench.the(one).problem == "it could not be taken down: HTTP 403"
-    assert told(bench) == {"failed": "it could not be taken down: HTTP 403"}
+    assert told(bench) == {"still_public": "HTTP 403"}
     answers(bench, DELETED)
     retract(bench, one)
     bench.take_down()
@@ -126,7 +126,8 @@ def test_after_the_last_try_a_human_has_to_look(bench):
         bench.take_down()
     assert len(asked_at(bench)) == len(ASK_AGAIN) + 1
     assert (bench.state(one), wish(bench, one).outcome) == ("sent", "given_up")
-    assert "nobody knows" in told(bench)["failed"]
+    assert "nobody knows" in bench.the(one).problem
+    assert "still_public" in told(bench)
     assert bench.take_down() is None
 
 

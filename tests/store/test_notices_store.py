@@ -105,12 +105,23 @@ def test_other_kinds_and_single_ones_do_not_join(store):
 
 
 def test_the_next_of_a_kind_goes_out_half_a_minute_later(store):
-    first = add(store)
+    first = add(store, "failed")
     begin(store, first, "0.0")
     take(store)
-    second = add(store, ref="c2", at=AT + SECOND)
+    second = add(store, "failed", "c2", at=AT + SECOND)
     assert second != first
     assert the(store, second).next_at == AT + notices.SPACING
+
+
+def test_the_first_stories_of_a_minute_are_told_at_once_the_next_after_it(store):
+    for number in range(notices.AT_ONCE):
+        at = AT + number * SECOND
+        notice = add(store, ref=f"c{number}", at=at)
+        assert the(store, notice).next_at == at
+        begin(store, notice, "0.0")
+        take(store, at=at)
+    last = add(store, ref="last", at=AT + 10 * SECOND)
+    assert the(store, last).next_at == AT + MINUTE
 
 
 def test_a_flood_keeps_a_row_small_and_counts_the_rest(store):

@@ -176,6 +176,25 @@ def test_who_could_not_be_told_is_named_so_that_somebody_calls_them():
     assert "Could not be told: tgram:" in body
 
 
+@pytest.mark.parametrize(
+    ("known", "language", "first"),
+    [
+        (True, "en", "STILL PUBLIC 11:52 · X “Summer sale”"),
+        (False, "en", "MAY STILL BE PUBLIC 11:52 · X “Summer sale”"),
+        (True, "fr", "TOUJOURS PUBLIC 11:52 · X « Summer sale »"),
+        (False, "fr", "PEUT-ÊTRE TOUJOURS PUBLIC 11:52 · X « Summer sale »"),
+    ],
+)
+def test_what_could_not_be_taken_down_is_called_public(known, language, first):
+    """Not "failed": that word tells people that nothing went out."""
+    facts = {"delivery": "d9", "channel": "X", "text": "Summer sale", "why": "HTTP 403"}
+    facts |= {"at": FACTS["at"], "known": known}
+    text = written(NoticeKind.STILL_PUBLIC, facts, running(), language=language)
+    assert text.title.replace('"', "“", 1).replace('"', "”") == first
+    assert "HTTP 403" in text.body.splitlines()[0]
+    assert "killswitch queue retract d9" in text.body
+
+
 def test_while_posts_only_wait_the_second_line_says_so():
     text = written(NoticeKind.FAILED, {}, running(state="inhibited"), language="en")
     assert "Posts wait; this lifts by itself" in text.body

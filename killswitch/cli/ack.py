@@ -7,6 +7,7 @@ from typing import Any
 
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import add_as, new_key, reach
+from killswitch.wire import AckDoc
 
 HELP = "I have seen it: stops the escalation, nothing else"
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Acknowledge."""
     found = reach(args)
-    doc: dict[str, Any] = found.client.post("/ack", key=new_key())
+    doc: dict[str, Any] = found.client.post("/ack", key=new_key(), shape=AckDoc)
     words = found.words()
     if doc["notices"]:
         text = words("{name} took it at {when}: nobody else is called now").format(

@@ -16,6 +16,7 @@ from killswitch.cli.out import Times, document, emit, plain, say, table
 from killswitch.cli.queue_show import take
 from killswitch.cli.reach import Reach, reach, status_or_none
 from killswitch.errors import Exit
+from killswitch.wire import AuditPageDoc, AuditVerifyDoc
 
 HELP = "who did what; check that the record is whole"
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """List or verify."""
     found = reach(args)
     if args.verb == "verify":
-        doc: Doc = found.client.get("/audit/verify", timeout_s=VERIFY_S)
+        doc: Doc = found.client.get("/audit/verify", timeout_s=VERIFY_S, shape=AuditVerifyDoc)
         text = f"WHOLE: {doc['rows']} rows"
         if not doc["ok"]:
             where = f" at row {doc['broken_at']}" if doc["broken_at"] else ""
@@ -58,12 +59,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rows(found: Reach, args: argparse.Namespace) -> Iterator[Doc]:
-    after: int | None = args.after
-    while after is not None:
-        query = {"after": after, "limit": PAGE, "subject": args.subject}
-        page: Doc = found.client.get("/audit", query=query)
+    query = {"after": args.after, "limit": PAGE, "subject": args.subject}
+    for page in found.client.pages("/audit", query=query, shape=AuditPageDoc):
         yield from page["rows"]
-        after = page["next"]
 
 
 def rows_text(rows: list[Doc], times: Times) -> str:

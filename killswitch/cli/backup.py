@@ -14,6 +14,7 @@ from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import Reach, add_as, new_key, reach
 from killswitch.clock import SystemClock
 from killswitch.errors import RefusedError, UnreachableError
+from killswitch.wire import BackupDoc
 
 HELP = "write a consistent copy of the store"
 
@@ -35,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     to = Path(args.to).absolute()
     try:
         body = {"to": str(to)}
-        doc: Doc = found.client.post("/backup", body, key=new_key(), timeout_s=BACKUP_S)
+        doc: Doc = found.client.post(
+            "/backup", body, key=new_key(), timeout_s=BACKUP_S, shape=BackupDoc
+        )
     except UnreachableError as error:
         if error.code == "timeout":
             raise

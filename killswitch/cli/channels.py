@@ -8,6 +8,7 @@ from typing import Any
 from killswitch.cli.out import Times, document, plain, say, table
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.errors import Exit
+from killswitch.wire import ChannelDoc
 
 HELP = "rights and limits of the channels; sends nothing"
 
@@ -27,9 +28,11 @@ def run(args: argparse.Namespace) -> int:
     """List or check."""
     found = reach(args)
     if args.verb == "check":
-        rows: list[Doc] = found.client.post("/channels/check", kind=list, timeout_s=CHECK_S)
+        rows: list[Doc] = found.client.post(
+            "/channels/check", shape=list[ChannelDoc], timeout_s=CHECK_S
+        )
     else:
-        rows = found.client.get("/channels", kind=list)
+        rows = found.client.get("/channels", shape=list[ChannelDoc])
     if args.json:
         document(rows)
     else:

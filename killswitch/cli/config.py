@@ -13,6 +13,7 @@ from typing import Any
 from killswitch.cli.out import document, emit, plain, say
 from killswitch.cli.reach import add_as, new_key, reach
 from killswitch.errors import Exit
+from killswitch.wire import ReloadDoc
 
 HELP = "check the configuration; let the daemon load it again"
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Check or reload."""
     if args.verb == "check":
         return check(args)
-    doc: Doc = reach(args).client.post("/reload", key=new_key())
+    doc: Doc = reach(args).client.post("/reload", key=new_key(), shape=ReloadDoc)
     changed = ", ".join(plain(path) for path in doc["changed"])
     emit(args, doc, f"loaded; changed: {changed}" if changed else "loaded; nothing has changed")
     return Exit.DONE

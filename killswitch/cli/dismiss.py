@@ -19,6 +19,7 @@ from killswitch.cli.reach import Reach, add_as, new_key, reach
 from killswitch.cli.resume import ANSWER_S, check_consent
 from killswitch.cli.screen_resume import preview_text
 from killswitch.errors import Exit
+from killswitch.wire import DismissDoc, ResumePreviewDoc
 
 HELP = "false alarm: close the story that was seen and mute it"
 
@@ -38,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
     found = reach(args)
     seen = args.seen
     if not args.yes:
-        doc: dict[str, Any] = found.client.get("/resume", timeout_s=ANSWER_S)
+        doc: dict[str, Any] = found.client.get(
+            "/resume", timeout_s=ANSWER_S, shape=ResumePreviewDoc
+        )
         ink = ink_for(sys.stdout, os.environ)
         words = found.words()
         say(preview_text(doc, times=found.times(), words=words, ink=ink))
@@ -52,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _dismiss(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
     body = {"seen": seen, "reason": args.reason}
-    doc: dict[str, Any] = found.client.post("/dismiss", body, key=new_key(), timeout_s=ANSWER_S)
+    doc: dict[str, Any] = found.client.post(
+        "/dismiss", body, key=new_key(), timeout_s=ANSWER_S, shape=DismissDoc
+    )
     words = found.words()
     lines = [words("DISMISSED: {count} stories muted").format(count=len(doc["muted"]))]
     if doc["still_paused"]:

@@ -18,6 +18,7 @@ from killswitch.cli.paths import find_config
 from killswitch.cli.reach import Reach, reach
 from killswitch.errors import Exit, KillswitchError
 from killswitch.flags import SPARES, FlagDir
+from killswitch.wire import AuditVerifyDoc, ChannelDoc, StatusDoc
 
 HELP = "look at everything that must be right on a bad day"
 
@@ -72,7 +73,7 @@ def examine(args: argparse.Namespace, found: Reach) -> Iterator[Finding]:
     yield from _state(found)
     status: Doc = {}
     try:
-        status = found.client.get("/status", timeout_s=5)
+        status = found.client.get("/status", timeout_s=5, shape=StatusDoc)
     except KillswitchError as error:
         yield Finding("daemon", good=False, told=plain(error.message), mend=error.hint)
         return
@@ -143,13 +144,13 @@ def _asked(name: str, look: Callable[[], Finding]) -> Finding:
 
 
 def _channels(found: Reach) -> Finding:
-    rows: list[Doc] = found.client.get("/channels", kind=list)
+    rows: list[Doc] = found.client.get("/channels", shape=list[ChannelDoc])
     bad = [plain(f"{row['name']}: {row['problem']}") for row in rows if not row["ok"]]
     told = "; ".join(bad) or f"{len(rows)} are fine"
     return Finding("channels", good=not bad, told=told, mend="killswitch channels check")
 
 
 def _audit(found: Reach) -> Finding:
-    doc: Doc = found.client.get("/audit/verify", timeout_s=300)
+    doc: Doc = found.client.get("/audit/verify", timeout_s=300, shape=AuditVerifyDoc)
     told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken: {plain(doc['why'] or '')}"
     return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

@@ -22,7 +22,7 @@ from killswitch.cli.reach import reach, status_or_none
 from killswitch.clock import SystemClock
 from killswitch.errors import ConfigError, Exit, UsageError
 from killswitch.queue.durations import format_duration
-from killswitch.wire import z_or_none
+from killswitch.wire import FeedDoc, LookDoc, z_or_none
 
 if TYPE_CHECKING:
     from killswitch.watch.fetch import PollResult
@@ -63,9 +63,9 @@ def _list(args: argparse.Namespace) -> int:
     found = reach(args)
     failed: list[str] = []
     if args.verb == "check":
-        looked: Doc = found.client.post("/look", timeout_s=LOOK_S)
+        looked: Doc = found.client.post("/look", timeout_s=LOOK_S, shape=LookDoc)
         failed = looked["failed"]
-    rows: list[Doc] = found.client.get("/feeds", kind=list)
+    rows: list[Doc] = found.client.get("/feeds", shape=list[FeedDoc])
     if args.json:
         document(rows)
     else:

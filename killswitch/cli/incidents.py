@@ -19,7 +19,7 @@ from killswitch.cli.reach import reach, status_or_none
 from killswitch.control.client import part
 from killswitch.errors import Exit
 from killswitch.queue.durations import format_duration
-from killswitch.wire import read_time
+from killswitch.wire import IncidentDoc, IncidentShownDoc, read_time
 
 HELP = "what happened, measured: list, show, report"
 
@@ -45,14 +45,16 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the verb."""
     found = reach(args)
     if args.verb == "list":
-        rows: list[Doc] = found.client.get("/incidents", query={"limit": args.limit}, kind=list)
+        rows: list[Doc] = found.client.get(
+            "/incidents", query={"limit": args.limit}, shape=list[IncidentDoc]
+        )
         if args.json:
             document(rows)
         else:
             times = found.times(status_or_none(found))
             say(incidents_text(rows, times) if rows else "nothing has happened yet")
         return Exit.DONE
-    doc: Doc = found.client.get(f"/incidents/{part(args.id)}")
+    doc: Doc = found.client.get(f"/incidents/{part(args.id)}", shape=IncidentShownDoc)
     if args.json or getattr(args, "format", "") == "json":
         document(doc)
         return Exit.DONE
@@ -132,4 +134,7 @@ def _between(doc: Doc, first: str, last: str) -> str:
     start, end = doc["times"].get(first), doc["times"].get(last)
     if not start or not end:
         return ""
-    return format_duration(max(read_time(end) - read_time(start), timedelta(0)))
+    try:
+        return format_duration(max(read_time(end) - read_time(start), timedelta(0)))
+    except (ValueError, OverflowError):  # no times: shown as a daemon without them would be
+        return ""

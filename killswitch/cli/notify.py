@@ -8,6 +8,7 @@ from typing import Any
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import add_as, new_key, reach
 from killswitch.errors import Exit
+from killswitch.wire import NotifyTestDoc
 
 HELP = "send a test notice to every address"
 
@@ -23,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Send a test notice; exit 1 if an address did not take it."""
     found = reach(args)
-    doc: dict[str, Any] = found.client.post("/notify/test", key=new_key(), timeout_s=TEST_S)
+    doc: dict[str, Any] = found.client.post(
+        "/notify/test", key=new_key(), timeout_s=TEST_S, shape=NotifyTestDoc
+    )
     emit(args, doc, tellings_text(doc))
     good = bool(doc["tellings"]) and all(one["accepted"] for one in doc["tellings"])
     return Exit.DONE if good else Exit.FAILED

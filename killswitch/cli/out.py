@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ HEAD = 60
 LINE = 200
 """Signs of a headline or a reason that a line shows."""
 _CODES = {"bold": "1", "red": "1;31", "green": "32", "yellow": "33", "dim": "2"}
+_COLOURS = re.compile(r"(\x1b\[(?:0|1|1;31|32|33|2)m)")
+# C0 but tab and line end, C1, lone surrogates, marks that turn the direction of writing.
+_OBEYED = dict.fromkeys(
+    {*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000), *range(0x202A, 0x202F)}
+    | {*range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C},
+    " ",
+)
+del _OBEYED[0x09], _OBEYED[0x0A]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +56,13 @@ def ink_for(stream: TextIO | None, env: Mapping[str, str]) -> Ink:
 
 def say(text: str) -> None:
     """Write a text and a line end to stdout."""
-    _write(sys.stdout, text + "\n")
+    _write(sys.stdout, harmless(text) + "\n")
 
 
 def warn(text: str) -> None:
     """Write a text and a line end to stderr; there is nobody to tell where that fails."""
     with contextlib.suppress(OSError):
-        _write(sys.stderr, text + "\n")
+        _write(sys.stderr, harmless(text) + "\n")
 
 
 def document(doc: object) -> None:
@@ -76,7 +85,7 @@ def ask(question: str) -> str:
     Returns:
         The answer without blanks around it; an empty text at the end of input.
     """
-    _write(sys.stdout, question)
+    _write(sys.stdout, harmless(question))
     line = sys.stdin.readline()
     return line.strip() if line else ""
 
@@ -97,6 +106,16 @@ def _write(stream: TextIO | None, text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if not isinstance(error, BrokenPipeError):  # a reader that has gone wants no more
             raise
+
+
+def harmless(text: str) -> str:
+    """
+    Blank what a terminal would obey: control signs, bidi marks, escapes that are not our colours.
+
+    Ids and times of an answer are printed as they are; whoever serves the socket chose them.
+    """
+    parts = _COLOURS.split(text)
+    return "".join(part if at % 2 else part.translate(_OBEYED) for at, part in enumerate(parts))
 
 
 def plain(text: str) -> str:
@@ -140,7 +159,7 @@ class Times:
         """Tell how long ago it was; zero for nothing and for the future."""
         try:
             past = self.now - read_time(text) if text else timedelta(0)
-        except ValueError:
+        except (ValueError, OverflowError):
             return timedelta(0)
         return max(past, timedelta(0))
 
@@ -172,7 +191,7 @@ def now_of(doc: Mapping[str, object], *, here: datetime) -> datetime:
     said = doc.get("now")
     try:
         return read_time(said) if isinstance(said, str) else here.astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return here.astimezone(UTC)
 
 

@@ -31,7 +31,7 @@ from killswitch.control.client import Client
 from killswitch.errors import Exit, KillswitchError
 from killswitch.flags import FlagDir, one_line
 from killswitch.lockfile import Lock, StoreName, look
-from killswitch.wire import z_time
+from killswitch.wire import PauseDoc, z_time
 
 SOCKET_S = 0.5
 """What the socket gets before the flag is written: longer than a busy daemon takes to answer."""
@@ -159,7 +159,7 @@ class Panic:
             client = Client(path, said=press.said, state_dir=self.place.state_dir)
             left_s = max(ends_s - self.clock.monotonic_s(), SOCKET_LEAST_S)
             try:
-                doc = client.post("/pause", body, key=press.key, timeout_s=left_s)
+                doc = client.post("/pause", body, key=press.key, timeout_s=left_s, shape=PauseDoc)
             except KillswitchError as error:
                 self.told.append(str(error))
                 continue
@@ -228,7 +228,10 @@ class Panic:
         query = {"version": doc["version"], "wait_s": min(GLANCE_S, left_s)}
         try:
             answer = self._client.get(
-                "/seal", query=query, timeout_s=min(GLANCE_S + SILENCE_S, left_s)
+                "/seal",
+                query=query,
+                timeout_s=min(GLANCE_S + SILENCE_S, left_s),
+                shape=PauseDoc,
             )
         except KillswitchError as error:
             self._tell(f"the daemon does not say whether it is sealed: {error}")

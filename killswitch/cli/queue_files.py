@@ -20,6 +20,7 @@ from killswitch.cli.reach import Reach, new_key, reach, status_or_none
 from killswitch.control.client import part
 from killswitch.errors import Exit, KillswitchError, UsageError
 from killswitch.queue.files import COLUMNS, FileRow, LineProblem, read_rows
+from killswitch.wire import CommittedDoc, ImportDoc, StagedDoc
 
 CHUNK_ROWS = 500
 CHUNK_BYTES = 600 * 1024
@@ -102,19 +103,29 @@ def _send(
     step: Step,
 ) -> Doc:
     """Stage all rows, collect every bad line, and commit only where there is none."""
-    opened: Doc = found.client.post("/imports", {"name": plain(name)[:200]}, key=new_key())
+    opened: Doc = found.client.post(
+        "/imports", {"name": plain(name)[:200]}, key=new_key(), shape=ImportDoc
+    )
     base = f"/imports/{part(opened['import'])}"
     try:
         for chunk in chunks(rows):
             staged: Doc = found.client.post(
-                f"{base}/rows", {"rows": chunk}, key=new_key(), timeout_s=IMPORT_S
+                f"{base}/rows",
+                {"rows": chunk},
+                key=new_key(),
+                timeout_s=IMPORT_S,
+                shape=StagedDoc,
             )
             bad += [LineProblem(one["line"], one["message"]) for one in staged["bad"]]
             step(len(chunk))
         if not bad:
             query = {"dry_run": True} if dry_run else None
             counts: Doc = found.client.post(
-                f"{base}/commit", key=new_key(), query=query, timeout_s=IMPORT_S
+                f"{base}/commit",
+                key=new_key(),
+                query=query,
+                timeout_s=IMPORT_S,
+                shape=CommittedDoc,
             )
             return counts
     except BaseException:

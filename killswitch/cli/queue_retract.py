@@ -18,7 +18,7 @@ from killswitch.cli.reach import Reach, add_as, reach, status_or_none
 from killswitch.clock import SystemClock
 from killswitch.control.client import part
 from killswitch.errors import Exit, UsageError
-from killswitch.wire import read_time
+from killswitch.wire import DeliveryShownDoc, read_time
 
 HELP = "take a post down from its network, where its channel can do that"
 
@@ -75,7 +75,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _show(found: Reach, one: str) -> Doc:
-    doc: Doc = found.client.get(f"/queue/{part(one)}")
+    doc: Doc = found.client.get(f"/queue/{part(one)}", shape=DeliveryShownDoc)
     return doc
 
 
@@ -108,7 +108,10 @@ def _wait(found: Reach, ids: list[str]) -> list[Doc]:
 
 def _is_open(row: Doc, ends: Any) -> bool:
     next_at = (row["retraction"] or {}).get("next_at")
-    return row["state"] == "retracting" and next_at is not None and read_time(next_at) <= ends
+    try:
+        return row["state"] == "retracting" and next_at is not None and read_time(next_at) <= ends
+    except (ValueError, OverflowError):  # no time: nobody waits for it
+        return False
 
 
 def _told(row: Doc, times: Times) -> str:

@@ -11,7 +11,7 @@ from killswitch.cli.out import Times, document, head, plain, say, table
 from killswitch.cli.reach import Reach, reach, status_or_none
 from killswitch.clock import SystemClock
 from killswitch.control.client import part
-from killswitch.wire import z_time
+from killswitch.wire import DeliveryShownDoc, QueuePageDoc, z_time
 
 PAGE = 500
 WEEK = timedelta(days=7)
@@ -39,22 +39,16 @@ def run_list(args: argparse.Namespace) -> int:
 
 def pages(found: Reach, args: argparse.Namespace, *, until: str | None = None) -> Iterator[Doc]:
     """Read the chosen deliveries page by page."""
-    after: str | None = None
-    while True:
-        query = {
-            "state": args.state,
-            "tag": args.tag,
-            "channel": args.channel,
-            "clash": args.clash or None,
-            "until": until,
-            "limit": PAGE,
-            "after": after,
-        }
-        page: Doc = found.client.get("/queue", query=query)
+    query = {
+        "state": args.state,
+        "tag": args.tag,
+        "channel": args.channel,
+        "clash": args.clash or None,
+        "until": until,
+        "limit": PAGE,
+    }
+    for page in found.client.pages("/queue", query=query, shape=QueuePageDoc):
         yield from page["deliveries"]
-        after = page["next"]
-        if after is None:
-            return
 
 
 def take(rows: Iterator[Doc], most: int | None) -> tuple[list[Doc], bool]:
@@ -92,7 +86,7 @@ def _state(row: Doc) -> str:
 def run_show(args: argparse.Namespace) -> int:
     """Show one delivery."""
     found = reach(args)
-    doc: Doc = found.client.get(f"/queue/{part(args.id)}")
+    doc: Doc = found.client.get(f"/queue/{part(args.id)}", shape=DeliveryShownDoc)
     if args.json:
         document(doc)
         return 0

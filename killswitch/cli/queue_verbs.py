@@ -15,6 +15,7 @@ from killswitch.cli.out import Times, emit, plain, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
 from killswitch.errors import Exit, KillswitchError, UnreachableError, UsageError
+from killswitch.wire import ActedDoc, AddedDoc
 
 VERBS = {
     "edit": "change text, link, tags or time",
@@ -50,7 +51,7 @@ def run_add(args: argparse.Namespace) -> int:
         "expires": args.expires,
         "key": args.key,
     }
-    doc: Doc = found.client.post("/queue", body, key=new_key())
+    doc: Doc = found.client.post("/queue", body, key=new_key(), shape=AddedDoc)
     when = found.times(status).full(doc["due"])
     is_paused = status is not None and status["state"] == "paused"
     became = "added (paused)" if is_paused else "scheduled"
@@ -83,7 +84,7 @@ def run_act(args: argparse.Namespace) -> int:
 def act(found: Reach, body: Doc) -> Doc:
     """Ask the daemon for one verb; fields that are None are left out."""
     said = {name: value for name, value in body.items() if value is not None}
-    doc: Doc = found.client.post("/queue/act", said, key=new_key())
+    doc: Doc = found.client.post("/queue/act", said, key=new_key(), shape=ActedDoc)
     return doc
 
 

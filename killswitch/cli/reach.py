@@ -20,6 +20,7 @@ from killswitch.cli.words import words_of
 from killswitch.clock import SystemClock
 from killswitch.control.client import Client
 from killswitch.errors import ConfigError, UnreachableError
+from killswitch.wire import StatusDoc
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def new_key() -> str:
 def status_or_none(found: Reach) -> dict[str, Any] | None:
     """Ask for the status; None where the daemon does not answer."""
     try:
-        doc: dict[str, Any] = found.client.get("/status", timeout_s=5)
+        doc: dict[str, Any] = found.client.get("/status", timeout_s=5, shape=StatusDoc)
     except UnreachableError:
         return None
     return doc

@@ -19,6 +19,7 @@ from killswitch.cli.out import ask, emit, ink_for, on_terminal, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach
 from killswitch.cli.screen_resume import preview_text
 from killswitch.errors import Exit, UsageError
+from killswitch.wire import ResumeDoc, ResumePreviewDoc
 
 HELP = "look at what stands, then let posts leave again"
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Show, ask, resume."""
     check_consent(args, "resume")
     found = reach(args)
-    doc: dict[str, Any] = found.client.get("/resume", timeout_s=ANSWER_S)
+    doc: dict[str, Any] = found.client.get("/resume", timeout_s=ANSWER_S, shape=ResumePreviewDoc)
     if not doc["causes"]:
         answer = {"version": doc["version"], "closed": [], "held": doc["held"], "lead_until": None}
         emit(args, answer, found.words()("nothing is paused"))
@@ -98,7 +99,9 @@ def _consents(args: argparse.Namespace, found: Reach, doc: dict[str, Any]) -> bo
 
 def _resume(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
     body = {"seen": seen, "reason": args.reason, "keep_held": args.keep_held}
-    doc: dict[str, Any] = found.client.post("/resume", body, key=new_key(), timeout_s=ANSWER_S)
+    doc: dict[str, Any] = found.client.post(
+        "/resume", body, key=new_key(), timeout_s=ANSWER_S, shape=ResumeDoc
+    )
     words = found.words()
     lines = [words("RESUMED (version {version})").format(version=doc["version"])]
     if doc.get("released"):

@@ -14,7 +14,7 @@ from killswitch.cli.screen_status import status_text
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UnreachableError
 from killswitch.flags import FlagDir
-from killswitch.wire import z_time
+from killswitch.wire import StatusDoc, z_time
 
 HELP = "what is the state, why, what comes next (exit 3: nothing leaves)"
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the status."""
     found = reach(args)
     try:
-        doc: dict[str, Any] = found.client.get("/status", timeout_s=ANSWER_S)
+        doc: dict[str, Any] = found.client.get("/status", timeout_s=ANSWER_S, shape=StatusDoc)
         text = _text(found, doc)
     except UnreachableError as error:
         doc = lost(found.place, error)

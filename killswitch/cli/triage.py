@@ -18,6 +18,7 @@ from killswitch.cli.queue_verbs import act, warn_refused
 from killswitch.cli.reach import Reach, add_as, reach, status_or_none
 from killswitch.cli.screen_resume import post_line
 from killswitch.errors import Exit, KillswitchError, UsageError
+from killswitch.wire import QueuePageDoc
 
 HELP = "decide on the held posts one by one, clash first"
 
@@ -58,15 +59,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _held(found: Reach) -> list[Doc]:
-    rows: list[Doc] = []
-    after = None
-    while True:
-        query = {"state": "held,uncertain", "limit": PAGE, "after": after}
-        page: Doc = found.client.get("/queue", query=query)
-        rows += page["deliveries"]
-        after = page["next"]
-        if after is None:
-            return rows
+    query = {"state": "held,uncertain", "limit": PAGE}
+    pages = found.client.pages("/queue", query=query, shape=QueuePageDoc)
+    return [row for page in pages for row in page["deliveries"]]
 
 
 def ordered(rows: list[Doc], *, all_of_them: bool) -> list[Doc]:

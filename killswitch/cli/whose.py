@@ -9,6 +9,7 @@ from killswitch.cli.out import emit, head, plain
 from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.errors import Exit
+from killswitch.wire import WhoseDoc
 
 HELP = "did this leave through our gate, when, who wrote and approved it"
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look it up; exit 1 when it is not ours."""
     found = reach(args)
-    doc: dict[str, Any] = found.client.get("/whose", query={"q": args.query})
+    doc: dict[str, Any] = found.client.get("/whose", query={"q": args.query}, shape=WhoseDoc)
     row = doc["delivery"]
     if not doc["found"] or row is None:
         emit(args, doc, "NOT OURS: nothing of that address or id left through our gate")

@@ -13,7 +13,7 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
@@ -30,6 +30,7 @@ from killswitch.errors import (
     UnreachableError,
     UsageError,
 )
+from killswitch.wire.fitting import misfit
 
 ANSWER_S = 30.0
 """How long a command waits for its answer; a fresh look at the feeds takes up to this."""
@@ -68,7 +69,7 @@ class Client:
         path: str,
         *,
         query: Mapping[str, object] | None = None,
-        kind: type[dict[Any, Any] | list[Any]] = dict,
+        shape: Any = dict[str, Any],
         timeout_s: float = ANSWER_S,
     ) -> Any:
         """
@@ -77,13 +78,34 @@ class Client:
         Args:
             path: Below ``/v1``; parts that people typed were quoted with ``part``.
             query: Fields that are None or empty are left out.
-            kind: What a daemon answers: one document, or a list of them.
+            shape: What a daemon answers, of ``killswitch.wire``; anything else is refused.
             timeout_s: Seconds for the whole call.
 
         Raises:
             OperatorError: As the daemon says it; ``UnreachableError`` where it does not answer.
         """
-        return _checked(self._call("GET", path, query=query, timeout_s=timeout_s), kind)
+        return _checked(self._call("GET", path, query=query, timeout_s=timeout_s), shape)
+
+    def pages(self, path: str, *, query: Mapping[str, object], shape: Any) -> Iterator[Any]:
+        """
+        Ask for page after page of a long list; raises as ``get`` does.
+
+        Args:
+            path: As for ``get``.
+            query: As for ``get``; its ``after`` is where to begin.
+            shape: The shape of a page, with its ``next``.
+        """
+        after = query.get("after")
+        seen = set()
+        while True:
+            page = self.get(path, query={**query, "after": after}, shape=shape)
+            yield page
+            after = page["next"]
+            if after is None:
+                return
+            if after in seen:
+                raise _not_ours("its pages have no end")
+            seen.add(after)
 
     def post(
         self,
@@ -92,7 +114,7 @@ class Client:
         *,
         key: str | None = None,
         query: Mapping[str, object] | None = None,
-        kind: type[dict[Any, Any] | list[Any]] = dict,
+        shape: Any = dict[str, Any],
         timeout_s: float = ANSWER_S,
     ) -> Any:
         """
@@ -103,7 +125,7 @@ class Client:
             body: The document that describes it.
             key: Request key: the same key has its effect once, so a repeat is safe.
             query: As for ``get``.
-            kind: As for ``get``.
+            shape: As for ``get``.
             timeout_s: As for ``get``.
 
         Raises:
@@ -111,7 +133,7 @@ class Client:
         """
         said = body or {}
         found = self._call("POST", path, body=said, key=key, query=query, timeout_s=timeout_s)
-        return _checked(found, kind)
+        return _checked(found, shape)
 
     def delete(self, path: str) -> Any:
         """Ask for something to be forgotten; raises as ``get`` does."""
@@ -119,7 +141,9 @@ class Client:
 
     def text(self, path: str) -> str:
         """Ask for a text, such as the metrics; raises as ``get`` does."""
-        return self._raw("GET", path, content=None, headers={}, timeout_s=ANSWER_S).decode()
+        return self._raw("GET", path, content=None, headers={}, timeout_s=ANSWER_S).decode(
+            errors="replace"
+        )
 
     def _call(
         self,
@@ -215,7 +239,7 @@ class Answer(dict[str, Any]):
 
     def __missing__(self, key: str) -> NoReturn:
         """Refuse instead of failing on what somebody else answered."""
-        raise _not_ours()
+        raise _not_ours(f"{key} is missing")
 
 
 def _owners(state_dir: Path | None) -> frozenset[int]:
@@ -272,20 +296,22 @@ def _document(raw: bytes) -> Any:
     try:
         return json.loads(raw, object_hook=Answer)
     except (ValueError, RecursionError) as error:
-        raise _not_ours() from error
+        raise _not_ours("it is no JSON") from error
 
 
-def _checked(found: Any, kind: type[dict[Any, Any] | list[Any]]) -> Any:
-    """Refuse an answer of another kind than a daemon gives."""
-    rows = found if kind is list else [found]
-    if not isinstance(found, kind) or not all(isinstance(row, dict) for row in rows):
-        raise _not_ours()
+def _checked(found: Any, shape: Any) -> Any:
+    """Refuse an answer that has not the shape of a daemon's, before anybody reads from it."""
+    wrong = misfit(found, shape)
+    if wrong:
+        raise _not_ours(wrong)
     return found
 
 
-def _not_ours() -> UnreachableError:
+def _not_ours(why: str) -> UnreachableError:
     return UnreachableError(
-        "bad_answer", "what answers on the socket is not a killswitch daemon", "check --socket"
+        "bad_answer",
+        f"what answers on the socket is not a killswitch daemon, or one of another version: {why}",
+        "check --socket; after an upgrade, restart the daemon",
     )
 
 

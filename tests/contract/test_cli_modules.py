@@ -35,6 +35,7 @@ OURS = {
     "killswitch.queue",
     "killswitch.queue.durations",
     "killswitch.wire",
+    "killswitch.wire.fitting",
     "killswitch.wire.pause",
     "killswitch.wire.queue",
     "killswitch.wire.requests",

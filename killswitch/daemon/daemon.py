@@ -30,6 +30,7 @@ from killswitch.daemon.reaper import recover
 from killswitch.daemon.retractor import Retractor
 from killswitch.daemon.supervisor import MOST_SLEEP_S, Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
+from killswitch.daemon.upkeep import forget_old
 from killswitch.desk.context import Context, Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
 from killswitch.errors import ConfigError, TransientError
@@ -43,7 +44,7 @@ from killswitch.notify.policy import policy_of
 from killswitch.notify.relays import Relays, relays_of
 from killswitch.notify.teller import Teller
 from killswitch.settings import Settings
-from killswitch.store import facts, news, noted
+from killswitch.store import facts, noted
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Store
@@ -59,8 +60,6 @@ _log = structlog.get_logger(__name__)
 
 # Before a post is due the sweep asks for a look at the feeds, so that it leaves on fresh news.
 LOOK_BEFORE = timedelta(seconds=60)
-# Items are kept as long as their feed's rhythm needs them.
-KEEP_ITEMS = timedelta(days=35)
 _WATCH_LIMIT_S = 60.0
 # A post that waits for its turn (a gap, an inhibit) is looked at so often.
 WAITING_TURN_S = 1.0
@@ -356,8 +355,7 @@ class Daemon:
             self._end_first_round(parts, came)
         now = self.clock.now()
         if self.guard.clock_is_proven(now):
-            with self.store.write() as conn:
-                news.prune(conn, before=now - KEEP_ITEMS)
+            forget_old(self.store, now=now)
         if came.next_at is None:
             return 1.0
         self._alarm.wake_at("watch", came.next_at, self._loops["watch"].wake)

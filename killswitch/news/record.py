@@ -10,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -228,6 +229,22 @@ def carried(story: Story, *, by: timedelta, now: datetime) -> Story:
     }
     members = tuple(replace(member, at=moved(member.at)) for member in story.members)
     return replace(story, members=members, **times)
+
+
+def renamed(story: Story, names: Mapping[str, str]) -> Story:
+    """
+    Call newsrooms by their present names, so that one under two names does not count as two.
+
+    Args:
+        story: As it was written.
+        names: The new name of each newsroom that goes by another one now.
+    """
+    members = tuple(
+        replace(member, group=names[member.newsroom]) if member.newsroom in names else member
+        for member in story.members
+    )
+    heard = tuple(dict.fromkeys(names.get(one, one) for one in story.heard))
+    return replace(story, members=members, heard=heard)
 
 
 def toll_class(toll: int | None) -> int:

@@ -15,8 +15,8 @@ from killswitch.errors import OperatorError
 from killswitch.failpoints import passing
 from killswitch.store.engine import Store
 
-HEAD = "0002"
-KNOWN = ("0001", "0002")
+HEAD = "0003"
+KNOWN = ("0001", "0002", "0003")
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -57,6 +57,11 @@ def upgrade(store: Store, *, to: str = HEAD) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     with store.write() as conn:
+        if not store.is_sqlite:
+            # An index over years of rows takes longer than any work of ours may, and a loaded
+            # machine is slow to load Alembic between two statements.
+            conn.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            conn.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         config.attributes["connection"] = conn
         command.upgrade(config, to)
         passing("migrate.before_commit")

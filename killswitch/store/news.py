@@ -22,6 +22,15 @@ from killswitch.store.schema import feeds, items, stories
 # How far back a feed's rhythm is read: four weeks hold four of each hour of the week.
 RHYTHM_WINDOW = timedelta(days=28)
 _RHYTHM_ROWS = 3000
+# What a feed shows is noted once in so long: else every poll would write a row an item.
+SHOWN_WITHIN = timedelta(days=1)
+# Items kept of one feed: an agency's five weeks at 300 a day. A feed that invents a thousand at
+# each poll would else fill the disk, and with it stop every other one.
+STORED_MOST = 10_000
+
+
+# What a new address of a feed leaves as it was.
+_KEPT = frozenset({"name", "url", "failures", "outlet", "newsroom"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +56,77 @@ def item_guid(guid: str, title: str) -> str:
     return hashlib.sha256(f"{guid}\n{title}".encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks in a feed: the outlet that people read, and what counts as one newsroom."""
+
+    outlet: str
+    newsroom: str
+
+
 def ensure_feeds(conn: Connection, wanted: Mapping[str, str]) -> None:
-    """Give every configured feed (name to address) a row; a new address starts afresh."""
+    """
+    Give every configured feed (name to address) a row; a new address starts afresh.
+
+    A new name for an address that no other configured feed has is the same feed, renamed: its
+    items go with it, else what it still shows would be read as another one's news.
+    """
     known = {row.name: row.url for row in conn.execute(sa.select(feeds.c.name, feeds.c.url))}
+    for new, old in _renamed(known, wanted).items():
+        conn.execute(sa.update(items).where(items.c.feed == old).values(feed=new))
+        conn.execute(sa.update(feeds).where(feeds.c.name == old).values(name=new))
+        known[new] = known.pop(old)
     for name, url in wanted.items():
         if name not in known:
             conn.execute(sa.insert(feeds).values(name=name, url=url))
         elif known[name] != url:
-            fresh = {c.name: None for c in feeds.c if c.name not in {"name", "url", "failures"}}
+            fresh = {c.name: None for c in feeds.c if c.name not in _KEPT}
             conn.execute(
                 sa.update(feeds).where(feeds.c.name == name).values(url=url, failures=0, **fresh)
             )
+
+
+def _renamed(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Find the feeds whose name changed: the new name and the old one."""
+    gone = {url: name for name, url in known.items() if name not in wanted}
+    return {
+        name: gone.pop(url) for name, url in wanted.items() if name not in known and url in gone
+    }
+
+
+def name_voices(conn: Connection, wanted: Mapping[str, Voice]) -> dict[str, str]:
+    """
+    Note who speaks in each feed, and find the newsrooms that are called otherwise by now.
+
+    Args:
+        conn: A write transaction, after ``ensure_feeds``.
+        wanted: The voice of each configured feed, by name.
+
+    Returns:
+        The new name of each newsroom that nobody else goes by any more.
+    """
+    known = voices(conn, wanted)
+    there = {voice.newsroom for voice in wanted.values()}
+    changed: dict[str, str] = {}
+    for name, voice in wanted.items():
+        before = known.get(name)
+        if before == voice:
+            continue
+        values = {"outlet": voice.outlet, "newsroom": voice.newsroom}
+        conn.execute(sa.update(feeds).where(feeds.c.name == name).values(**values))
+        if before and before.newsroom != voice.newsroom and before.newsroom not in there:
+            changed[before.newsroom] = voice.newsroom
+    return changed
+
+
+def voices(conn: Connection, names: Collection[str]) -> dict[str, Voice]:
+    """Return who speaks, or spoke, in feeds by name; those of which it is known."""
+    found = conn.execute(
+        sa.select(feeds.c.name, feeds.c.outlet, feeds.c.newsroom).where(
+            feeds.c.name.in_(names), feeds.c.outlet.isnot(None)
+        )
+    )
+    return {row.name: Voice(row.outlet, row.newsroom) for row in found}
 
 
 def feed_rows(conn: Connection, names: Collection[str]) -> dict[str, Row[Any]]:
@@ -89,6 +158,7 @@ def ingest(
     Returns:
         How many items were new and are to be graded.
     """
+    _note_shown(conn, feed, new, now)
     fresh = _unknown(conn, feed, new)
     if fresh:
         rows = [
@@ -102,6 +172,7 @@ def ingest(
                 "lang": item.lang,
                 "published": item.published,
                 "first_seen": now,
+                "shown_at": now,
                 "silent": item.silent,
                 "graded": item.silent,
             }
@@ -116,6 +187,42 @@ def ingest(
         statement = sa.update(feeds).where(feeds.c.name == feed, older)
         conn.execute(statement.values(newest_item_at=newest))
     return sum(not item.silent for item in fresh)
+
+
+def _note_shown(conn: Connection, feed: str, shown: Sequence[NewItem], now: datetime) -> None:
+    """Note that a feed still shows some entries, unless that was noted within a day."""
+    long_ago = sa.or_(items.c.shown_at.is_(None), items.c.shown_at < now - SHOWN_WITHIN)
+    these = items.c.guid.in_([item.guid for item in shown])
+    if shown:
+        conn.execute(
+            sa.update(items).where(items.c.feed == feed, these, long_ago).values(shown_at=now)
+        )
+
+
+def stored(conn: Connection, feed: str) -> int:
+    """Count the items that are kept of a feed."""
+    counted = sa.select(sa.func.count()).select_from(items)
+    return conn.execute(counted.where(items.c.feed == feed)).scalar_one()
+
+
+def bound(conn: Connection, feed: str, *, limit: int, most: int | None = None) -> int:
+    """Forget the oldest graded items of a feed that has too many; say how many that were."""
+    over = min(stored(conn, feed) - (STORED_MOST if most is None else most), limit)
+    if over <= 0:
+        return 0
+    from_when = sa.select(feeds.c.shown_from).where(feeds.c.name == feed).scalar_subquery()
+    not_shown = sa.or_(from_when.is_(None), _shown_at() < from_when)
+    oldest = (
+        sa.select(items.c.id)
+        .where(items.c.feed == feed, items.c.graded == sa.true(), not_shown)
+        .order_by(items.c.first_seen)
+        .limit(over)
+    )
+    return conn.execute(sa.delete(items).where(items.c.id.in_(oldest))).rowcount
+
+
+def _shown_at() -> sa.ColumnElement[datetime]:
+    return sa.func.coalesce(items.c.shown_at, items.c.first_seen, type_=items.c.first_seen.type)
 
 
 def _newest(fresh: Sequence[NewItem], now: datetime) -> datetime:
@@ -245,7 +352,21 @@ def headline_times(conn: Connection, story_id: str, *, since: datetime) -> list[
 
 
 def prune(conn: Connection, *, before: datetime, limit: int = 500) -> int:
-    """Forget old items in small bites, none before it is graded; stories stay."""
-    done = sa.and_(items.c.first_seen < before, items.c.graded == sa.true())
-    old = sa.select(items.c.id).where(done).limit(limit)
+    """
+    Forget old items in small bites, none before it is graded; stories stay.
+
+    What a feed still shows is kept: an undated entry of last year would else be news again. A
+    feed that was not polled since ``before`` shows nothing any more.
+    """
+    gone = sa.or_(
+        feeds.c.last_poll_at.is_(None),
+        feeds.c.last_poll_at < before,
+        _shown_at() < feeds.c.shown_from,
+    )
+    old = (
+        sa.select(items.c.id)
+        .join_from(items, feeds, feeds.c.name == items.c.feed, isouter=True)
+        .where(items.c.first_seen < before, items.c.graded == sa.true(), gone)
+        .limit(limit)
+    )
     return conn.execute(sa.delete(items).where(items.c.id.in_(old))).rowcount

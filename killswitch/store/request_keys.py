@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,12 @@ from sqlalchemy.engine import Connection
 from killswitch.errors import StoreBusyError
 from killswitch.store.engine import insert_new
 from killswitch.store.schema import request_keys
+
+KEPT = timedelta(days=1)
+"""How long a key is remembered: a client repeats within seconds, a script perhaps within hours."""
+KEPT_MOST = 10_000
+"""With more keys than these only what is younger than ``REPEATED`` is kept for sure."""
+REPEATED = timedelta(minutes=10)
 
 
 def known(conn: Connection, key: str) -> bool:
@@ -41,6 +47,17 @@ def correct(conn: Connection, key: str, said: Any) -> None:
     conn.execute(sa.update(request_keys).where(request_keys.c.key == key).values(answer=said))
 
 
-def forget(conn: Connection, *, before: datetime) -> None:
-    """Drop keys older than any client retries."""
-    conn.execute(sa.delete(request_keys).where(request_keys.c.at < before))
+def forget(conn: Connection, *, now: datetime, limit: int = 200) -> int:
+    """
+    Drop keys that no client repeats any more, a few at a time; return how many.
+
+    Args:
+        conn: A write transaction.
+        now: Aware UTC.
+        limit: Most to drop.
+    """
+    counted = conn.execute(sa.select(sa.func.count()).select_from(request_keys)).scalar_one()
+    before = now - (REPEATED if counted > KEPT_MOST else KEPT)
+    old = sa.select(request_keys.c.key).where(request_keys.c.at < before)
+    old = old.order_by(request_keys.c.at).limit(limit)
+    return conn.execute(sa.delete(request_keys).where(request_keys.c.key.in_(old))).rowcount

@@ -143,6 +143,7 @@ request_keys = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("answer", JSON, nullable=False),
 )
+sa.Index("ix_request_keys_at", request_keys.c.at)
 
 # ---- people -------------------------------------------------------------------------------------
 people = sa.Table(
@@ -368,6 +369,11 @@ feeds = sa.Table(
     sa.Column("next_poll_at", UtcDateTime),
     sa.Column("backoff_until", UtcDateTime),
     sa.Column("ttl_s", sa.Float),
+    # Who it is, as it was configured last: of a removed feed, too.
+    sa.Column("outlet", sa.String(200)),
+    sa.Column("newsroom", sa.String(200)),
+    # Items shown from then on are those that it showed when its content came last.
+    sa.Column("shown_from", UtcDateTime),
 )
 
 items = sa.Table(
@@ -388,6 +394,8 @@ items = sa.Table(
     sa.Column("grade", sa.String(10)),
     sa.Column("signal", JSON),
     sa.Column("story", ID),
+    # When the feed was last seen to show it, to within a day; None like first_seen.
+    sa.Column("shown_at", UtcDateTime),
     sa.UniqueConstraint("feed", "guid"),
 )
 sa.Index(
@@ -396,6 +404,7 @@ sa.Index(
     sqlite_where=sa.and_(items.c.graded == sa.false(), items.c.silent == sa.false()),
     postgresql_where=sa.and_(items.c.graded == sa.false(), items.c.silent == sa.false()),
 )
+sa.Index("ix_items_seen", items.c.first_seen)
 sa.Index("ix_items_feed_seen", items.c.feed, items.c.first_seen)
 sa.Index("ix_items_story", items.c.story, items.c.first_seen)
 
@@ -500,6 +509,7 @@ audit = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
 )
 sa.Index("ix_audit_subject", audit.c.subject)
+sa.Index("ix_audit_event", audit.c.event, audit.c.seq)
 
 audit_head = sa.Table(
     "audit_head",

@@ -31,6 +31,7 @@ from killswitch.store import news, notices
 from killswitch.store.engine import Store
 from killswitch.store.ids import new_id
 from killswitch.store.latch import NewCause
+from killswitch.store.news import Voice
 from killswitch.trip import Story as TripStory
 from killswitch.trip import trip
 from killswitch.watch.watcher import Feed
@@ -79,6 +80,8 @@ class Grader:
         self._book: StoryBook | None = None
         # When the wait of each unconfirmed story is over, on the boot clock.
         self._waits: dict[str, float] = {}
+        # Who spoke in feeds that are not configured any more.
+        self._gone: Mapping[str, Voice] = {}
         self._retired = False
 
     def take_over(self, before: Grader) -> None:
@@ -106,6 +109,7 @@ class Grader:
                 return Graded()
             with self._store.read() as conn:
                 rows = news.ungraded(conn, limit=BATCH)
+                self._gone = news.voices(conn, {row.feed for row in rows} - self._feeds.keys())
             if not rows:
                 return Graded()
             graded = self._grade(rows, now)
@@ -278,12 +282,14 @@ class Grader:
 
     def _item(self, row: Any) -> Item:
         feed = self._feeds.get(row.feed)
+        # A feed that was removed spoke for the newsroom that it had then.
+        voice = self._gone.get(row.feed) or Voice(row.feed, row.feed)
         return Item(
             id=row.id,
             title=row.title,
             summary=row.summary,
-            outlet=feed.outlet if feed else row.feed,
-            group=feed.group if feed else "",
+            outlet=feed.outlet if feed else voice.outlet,
+            group=feed.group if feed else voice.newsroom,
             lang=row.lang,
             country=feed.country if feed else None,
             url=row.url,

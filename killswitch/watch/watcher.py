@@ -28,9 +28,10 @@ from killswitch.clock import Clock
 from killswitch.errors import TransientError
 from killswitch.failpoints import passing
 from killswitch.net import Door, Session
+from killswitch.news.record import Story, renamed
 from killswitch.store import news
-from killswitch.store.engine import Store
-from killswitch.store.news import NewItem
+from killswitch.store.engine import Connection, Store
+from killswitch.store.news import NewItem, Voice
 from killswitch.watch import fetch
 from killswitch.watch.fetch import Failed, Fresh, Gone, UnchangedBody, Validators
 from killswitch.watch.lines import Job, Lines, Polled
@@ -48,6 +49,9 @@ ROUND_S = 5.0
 WAIT_LOOK_S = 25.0
 # Items a transaction: of a thousand long ones it would last four times the 50 ms that it may.
 BITE = 100
+# Stories without a headline for longer are over (detect.mute_max is 30 days).
+RENAMED_SINCE = timedelta(days=90)
+_TOO_MUCH = f"it brings more than is kept: the oldest beyond {news.STORED_MOST} are forgotten"
 # A look skips feeds that were read so recently (design section 4).
 JUST_READ = timedelta(seconds=60)
 # A feed that its server calls gone is asked once a day, in case the server was wrong.
@@ -67,6 +71,11 @@ class Feed:
     interval: timedelta
     language: str | None = None
     country: str | None = None
+
+    @property
+    def newsroom(self) -> str:
+        """What counts as one voice: the group, else the outlet."""
+        return self.group or self.outlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +150,13 @@ class Watcher:
             before._retired = True
 
     def start(self) -> None:
-        """Give every feed its row."""
+        """Give every feed its row, and call newsrooms in the stories as they are called now."""
+        voices = {feed.name: Voice(feed.outlet, feed.newsroom) for feed in self.feeds}
         with self._store.write() as conn:
             news.ensure_feeds(conn, {feed.name: feed.url for feed in self.feeds})
+            names = news.name_voices(conn, voices)
+            if names:
+                _rename_newsrooms(conn, names, since=self._clock.now() - RENAMED_SINCE)
 
     def round(self) -> Round:
         """Poll every feed that is due."""
@@ -269,18 +282,30 @@ class Watcher:
         self, feed: Feed, items: Sequence[NewItem], values: Mapping[str, Any], now: datetime
     ) -> int:
         """Store what a poll brought, bite by bite, unless the feed has another address by now."""
-        new = 0
+        new, is_over = 0, False
         for start in range(0, max(len(items), 1), BITE):
             bite, is_last = items[start : start + BITE], start + BITE >= len(items)
             with self._store.write() as conn:
                 if news.lock_feed(conn, feed.name) != feed.url:
                     return new
+                is_over = is_last and news.stored(conn, feed.name) + len(bite) > news.STORED_MOST
+                if is_over:
+                    values = {**values, "problem": values.get("problem") or _TOO_MUCH}
                 new += news.ingest(conn, feed.name, bite, values=values if is_last else {}, now=now)
                 if is_last:
                     news.mark_graded(conn, feed.name)
                 passing("ingest.before_commit")
             passing("ingest.after_commit")
+        if is_over:
+            self._forget_surplus(feed)
         return new
+
+    def _forget_surplus(self, feed: Feed) -> None:
+        """Keep what is stored of one feed bounded, in bites, however much it shows."""
+        done = BITE
+        while done == BITE:
+            with self._store.write() as conn:
+                done = news.bound(conn, feed.name, limit=BITE)
 
     def _new_items(self, row: Any, read: Fresh, now: datetime) -> list[NewItem]:
         feed = self._feeds[row.name]
@@ -339,6 +364,7 @@ class Watcher:
                 "body_hash": result.validators.body_hash,
             }
         if isinstance(result, Fresh):
+            values["shown_from"] = now - news.SHOWN_WITHIN
             values["problem"] = result.feed.problem
             if not items:  # it shows nothing, whatever it showed before
                 values["newest_item_at"] = None
@@ -368,6 +394,15 @@ class Watcher:
             "next_poll_at": at,
             "backoff_until": backoff,
         }
+
+
+def _rename_newsrooms(conn: Connection, names: Mapping[str, str], *, since: datetime) -> None:
+    """Rewrite the stories that the old names stand in: a rare act of whoever configures."""
+    for row in news.recent_stories(conn, since=since):
+        before = Story.from_json(row.body)
+        after = renamed(before, names)
+        if after != before:
+            news.save_stories(conn, [{"id": row.id, "body": after.to_json()}])
 
 
 def _is_ahead(row: Any, now: datetime) -> bool:

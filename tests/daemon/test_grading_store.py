@@ -20,8 +20,8 @@ from killswitch.store.news import NewItem, item_guid
 from killswitch.trip import CLASH_SCAN
 from killswitch.watch.grader import Grader
 from killswitch.watch.lexicons import load_lexicons
-from killswitch.watch.watcher import Feed
-from tests.store.made import MINUTE
+from killswitch.watch.watcher import Feed, Watcher, WatchPolicy
+from tests.store.made import HOUR, MINUTE
 
 POLICY = DetectPolicy(languages=("en",))
 FIRST = "Knife attack in Springfield leaves four people dead"
@@ -428,3 +428,40 @@ def test_a_story_of_a_clock_ahead_hears_of_another_event_as_soon_as_any_other(ro
     room.clock.move(timedelta(hours=hours))
     room.hear("Courier", "Another knife attack in Springfield, second attack in two days")
     assert len(room.causes()) == (2 if hours > 12 else 1)
+
+
+def test_what_a_removed_feed_brought_counts_for_its_newsroom(room):
+    """Not as an outlet of its own, called like the feed."""
+    voices = {name: news.Voice(f"The {name}", f"The {name}") for name in OUTLETS}
+    with room.store.write() as conn:
+        news.ensure_feeds(conn, {"old": "https://old.example"})
+        news.name_voices(conn, voices | {"old": news.Voice("Courier", "Courier")})
+    room.hear("Courier", FIRST)
+    room.hear("old", SECOND_)
+    assert room.causes() == []
+    assert room.stories() == [("unconfirmed", "unconfirmed", ["Courier"])]
+
+
+def test_a_renamed_outlet_counts_once(room):
+    """Its report of before the restart and its report of now are one newsroom's."""
+    room.hear("Courier", FIRST)
+    feeds = [
+        Feed(
+            "Courier", "https://Courier.example", "The Courier", "", "news", False, 2 * MINUTE, "en"
+        )
+    ]
+    before = {"Courier": news.Voice("Courier", "Courier")}
+    with room.store.write() as conn:
+        news.name_voices(conn, before)
+    policy = WatchPolicy(fresh=5 * MINUTE, max_item_age=12 * HOUR)
+    Watcher(
+        room.store, clock=room.clock, door=None, parsers=None, feeds=feeds, policy=policy,
+        on_new=print,
+    ).start()  # fmt: skip
+    room.grader = Grader(
+        room.store, clock=room.clock, detector=Detector(load_lexicons(("en",)), POLICY),
+        policy=POLICY, feeds=feeds, inhibits=room.inhibits, rehearsal=False, on_trip=room.tripped,
+    )  # fmt: skip
+    room.hear("Courier", SECOND_)
+    assert room.causes() == []
+    assert room.stories() == [("unconfirmed", "unconfirmed", ["The Courier"])]

@@ -274,3 +274,19 @@ def test_a_clock_that_is_stepped_back_blinds_no_feed(site, ask):
 
     assert came.polled == len(site.says)
     assert site.row().last_good_at <= site.clock.now()
+
+
+def test_a_feed_that_brings_a_thousand_new_entries_each_time_is_bounded_and_told(
+    sqlite_store, parsers, monkeypatch
+):
+    monkeypatch.setattr("killswitch.store.news.STORED_MOST", 150)
+    site = Site(sqlite_store, parsers, ("a", "b"))
+    for number in range(4):
+        old = (f"{number}.{n}" for n in range(60))
+        site.says["a"] = reply(200, a_feed(*((title, NOW - 20 * HOUR) for title in old)))
+        site.round(days=2)
+    assert "more than is kept" in site.row("a").problem
+    assert len(site.items()) <= 151
+    assert "old" in site.items()
+    assert site.row("b").problem is None
+    site.server.__exit__()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from killswitch.errors import StoreBusyError
 from killswitch.store import facts, incidents, news, people, request_keys
-from killswitch.store.news import NewItem, item_guid
+from killswitch.store.news import NewItem, Voice, item_guid
 from tests.store.made import HOUR, MINUTE, NOW
 
 
@@ -105,6 +106,70 @@ def test_old_items_are_forgotten_in_bites(feeds):
         assert news.prune(conn, before=NOW + MINUTE, limit=3) == 2
 
 
+def titles(store, feed="a"):
+    with store.read() as conn:
+        found = conn.execute(sa.text("SELECT title FROM items WHERE feed = :f"), {"f": feed})
+        return sorted(found.scalars())
+
+
+def test_what_a_feed_still_shows_is_never_forgotten(feeds):
+    """Forgotten, an undated entry of last year would be graded again, as news."""
+    day, late = 24 * HOUR, NOW + 40 * 24 * HOUR
+    shown, gone = an_item("1", "shown", silent=True), an_item("2", "gone", silent=True)
+    ingest(feeds, "a", shown, gone, shown_from=NOW - day, last_poll_at=NOW)
+    # Its content came last on the 20th day; since then it says "not modified".
+    at = NOW + 20 * day
+    ingest(feeds, "a", shown, at=at, shown_from=at - news.SHOWN_WITHIN, last_poll_at=at)
+    ingest(feeds, "a", at=late, last_poll_at=late)
+    with feeds.write() as conn:
+        assert news.prune(conn, before=late - 35 * day) == 1
+    assert titles(feeds) == ["shown"]
+    # A feed that is not asked any more shows nothing.
+    with feeds.write() as conn:
+        assert news.prune(conn, before=late + day) == 1
+
+
+def test_a_feed_keeps_so_many_items_and_its_flood_touches_no_other(feeds):
+    ingest(feeds, "b", an_item("b", "other", silent=True))
+    old = [an_item(str(n), f"old {n}", silent=True) for n in range(4)]
+    ingest(feeds, "a", *old, shown_from=NOW - news.SHOWN_WITHIN)
+    later = NOW + 3 * 24 * HOUR
+    new = [an_item(f"n{n}", f"new {n}", silent=True) for n in range(3)]
+    ingest(feeds, "a", *new, an_item("waits"), at=later, shown_from=later - news.SHOWN_WITHIN)
+    with feeds.write() as conn:
+        assert news.bound(conn, "a", limit=2, most=5) == 2
+        assert news.bound(conn, "a", limit=9, most=5) == 1
+        assert news.bound(conn, "a", limit=9, most=5) == 0
+        # What it shows, and what nobody has graded yet, is not forgotten whatever it costs.
+        assert news.bound(conn, "a", limit=9, most=0) == 1
+    assert titles(feeds) == ["Knife attack", "new 0", "new 1", "new 2"]
+    assert titles(feeds, "b") == ["other"]
+
+
+def test_a_renamed_feed_keeps_its_items_and_is_not_primed_again(feeds):
+    ingest(feeds, "a", an_item(title="told"), etag='"1"')
+    with feeds.write() as conn:
+        news.ensure_feeds(conn, {"a2": "https://a.example", "b": "https://b.example"})
+        assert "a" not in news.feed_rows(conn, ["a", "a2"])
+    assert titles(feeds, "a2") == ["told"]
+    assert row(feeds, "a2").etag == '"1"'
+    assert ingest(feeds, "a2", an_item(title="told")) == 0
+
+
+def test_a_newsroom_that_is_called_otherwise_is_told_once(feeds):
+    voices = {"a": Voice("Courier", "Courier"), "b": Voice("Herald", "Herald")}
+    with feeds.write() as conn:
+        assert news.name_voices(conn, voices) == {}
+        assert news.voices(conn, ["a", "b", "gone"]) == voices
+        voices |= {"a": Voice("The Courier", "The Courier")}
+        assert news.name_voices(conn, voices) == {"Courier": "The Courier"}
+        assert news.name_voices(conn, voices) == {}
+        # A newsroom that another feed still has was not renamed.
+        voices |= {"a": Voice("Herald", "Herald")}
+        news.name_voices(conn, voices)
+        assert news.name_voices(conn, voices | {"a": Voice("Planet", "Planet")}) == {}
+
+
 def a_story(one="s1", *, last=NOW, tripped=None, state="open"):
     return {
         "id": one, "title": one, "state": state, "first_item_at": NOW, "last_item_at": last,
@@ -149,10 +214,22 @@ def test_a_key_has_its_effect_once_and_keeps_its_answer(store):
         assert request_keys.answer(conn, "k") == {"ids": ["d1"]}
         with pytest.raises(StoreBusyError):
             request_keys.record(conn, "k", {}, now=NOW)
-        request_keys.forget(conn, before=NOW)
+        assert request_keys.forget(conn, now=NOW + request_keys.KEPT) == 0
         assert request_keys.known(conn, "k")
-        request_keys.forget(conn, before=NOW + MINUTE)
+        assert request_keys.forget(conn, now=NOW + request_keys.KEPT + MINUTE) == 1
         assert request_keys.answer(conn, "k") is None
+
+
+def test_many_keys_are_forgotten_early_but_never_one_that_may_be_repeated(store, monkeypatch):
+    monkeypatch.setattr(request_keys, "KEPT_MOST", 3)
+    with store.write() as conn:
+        for minute in range(5):
+            request_keys.record(conn, f"k{minute}", {}, now=NOW + minute * MINUTE)
+        assert request_keys.forget(conn, now=NOW + request_keys.REPEATED) == 0
+        assert request_keys.forget(conn, now=NOW + request_keys.REPEATED + 5 * MINUTE, limit=2) == 2
+        assert [request_keys.known(conn, f"k{minute}") for minute in range(5)] == [
+            False, False, True, True, True
+        ]  # fmt: skip
 
 
 def test_a_fact_is_written_read_listed_and_forgotten(store):

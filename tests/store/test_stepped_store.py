@@ -282,7 +282,8 @@ ASKED_FOR = {
 # The watcher and the eyes take no stamp that lies ahead; a stamp that is too old is read anew.
 JUDGED_WHERE_READ = {
     "feeds.backoff_until", "feeds.first_poll_at", "feeds.graded_at", "feeds.last_good_at",
-    "feeds.last_poll_at", "feeds.next_poll_at", "items.first_seen", "items.published",
+    "feeds.last_poll_at", "feeds.next_poll_at", "feeds.shown_from", "items.first_seen",
+    "items.published", "items.shown_at",
 }  # fmt: skip
 # Carried with their story, in the grader's memory.
 STORIES = {

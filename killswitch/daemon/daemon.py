@@ -176,6 +176,7 @@ class Daemon:
                 trip(conn, tampered(verdict), now=now)
             self.guard.check_high_water(conn, now)
             flag_causes(conn, self.flags, now=now)
+        self.guard.check_restart()
         uncertain = recover(self.store, incarnation=self._incarnation, clock=self.clock)
         if uncertain:
             _log.warning("daemon.unclean_start", uncertain=uncertain)

@@ -15,7 +15,7 @@ import structlog
 
 from killswitch.clock import Clock
 from killswitch.daemon.reaper import take_back_claims
-from killswitch.daemon.ticks import STEP, Tick, Ticks, read
+from killswitch.daemon.ticks import STEP, Left, Tick, Ticks, read
 from killswitch.desk import pausing
 from killswitch.desk.context import Context
 from killswitch.errors import TransientError
@@ -36,6 +36,9 @@ STORE_TOLERANCE = timedelta(seconds=60)
 DETECTOR_TOLERANCE_S = 60.0
 # No notice accepted by any address for so long: nobody knows of the pause.
 NOTIFY_TOLERANCE = timedelta(minutes=15)
+_STEPPED = "the wall clock was stepped"
+# The fact that tells the next run how the clocks stood in this one (``ticks.Left``).
+_LEFT = "clocks"
 TWICE = "the wall clock was stepped twice"
 # How often the high-water mark is written; it is also the probe that the store can be written.
 PROBE_EVERY_S = 10.0
@@ -151,6 +154,32 @@ class Guard:
 
     # -- clock -----------------------------------------------------------------------------------
 
+    def check_restart(self) -> None:
+        """
+        At start: let a step of the wall clock settle that the run before saw, or did not see.
+
+        Raises:
+            TransientError: The store gave no answer.
+        """
+        ctx = self._context()
+        with ctx.store.read() as conn:
+            text = facts.get(conn, _LEFT)
+        if text is None:
+            return
+        tick = self._ticks.go_on(Left.from_text(text))
+        if tick is not None:
+            self._stepped(ctx, tick)
+            self._ticks.accept(tick)
+            self._carry_over(ctx)
+        elif self._ticks.settling(self._clock.boot_s()):
+            ctx.inhibits.open(InhibitKind.CLOCK, _STEPPED, now=self._clock.now())
+
+    def _stepped(self, ctx: Context, tick: Tick) -> None:
+        now = tick.reading.wall
+        _log.warning("clock.stepped", by_s=tick.step.total_seconds(), now=now.isoformat())
+        ctx.inhibits.open(InhibitKind.CLOCK, _STEPPED, now=now)
+        self._steps.append(tick)
+
     def _tick(self, ctx: Context, now: datetime) -> None:
         tick = self._ticks.look(read(self._clock, wall=now))
         if tick.slept:
@@ -158,9 +187,7 @@ class Guard:
             self._on_suspend()
             self._slept = True
         if tick.stepped:
-            _log.warning("clock.stepped", by_s=tick.step.total_seconds(), now=now.isoformat())
-            ctx.inhibits.open(InhibitKind.CLOCK, "the wall clock was stepped", now=now)
-            self._steps.append(tick)
+            self._stepped(ctx, tick)
             ctx.hooks.wake()
         # Only now: until the inhibits stand, the gate does not trust the new time.
         self._ticks.accept(tick)
@@ -185,6 +212,7 @@ class Guard:
             now = self._clock.now()
             for tick in self._steps:
                 _carry_step(conn, tick, now)
+            facts.put(conn, _LEFT, self._ticks.left().to_text())
         if any(tick.again for tick in self._steps):
             _log.warning("pause.opened", kind=CauseKind.CLOCK.value, reason=TWICE)
         self._stepped_back |= any(tick.back for tick in self._steps)
@@ -241,6 +269,8 @@ class Guard:
             with ctx.store.write() as conn:
                 mark = None if self._accepts_step_back() else facts.get_time(conn, "high_water")
                 facts.put_time(conn, "high_water", max(now, mark) if mark else now)
+                if not self._steps:  # one that is not written down is for the next run to find
+                    facts.put(conn, _LEFT, self._ticks.left().to_text())
         except TransientError as error:
             self._store_fails(ctx, error, now)
             return

@@ -20,6 +20,8 @@ STEP = timedelta(seconds=2)
 SETTLE_S = 60.0
 # A boot clock that moves further than the monotonic clock by more than this counted a sleep.
 ASLEEP_S = 5.0
+# A run that begins so soon after the last one is of the same boot: systemd waits for seconds.
+RESTART_S = 120.0
 NONE = timedelta(0)
 
 
@@ -71,6 +73,32 @@ class Tick:
         return self.step < NONE
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """
+    What a run leaves to the next one: a reading of two clocks, and until when a step settles.
+
+    Attributes:
+        wall: The wall clock (aware UTC).
+        boot_s: The boot clock at that moment.
+        settles_s: The boot time until which the last step settles; zero where there was none.
+    """
+
+    wall: datetime
+    boot_s: float
+    settles_s: float
+
+    def to_text(self) -> str:
+        """Write it as a fact of the store."""
+        return f"{self.wall.isoformat()} {self.boot_s} {self.settles_s}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Left:
+        """Read it back."""
+        wall, boot_s, settles_s = text.split(" ")
+        return cls(datetime.fromisoformat(wall), float(boot_s), float(settles_s))
+
+
 class Ticks:
     """The last tick, and how long the wall clock has been steady."""
 
@@ -92,6 +120,29 @@ class Ticks:
         if tick.stepped:
             self._settles_s = tick.reading.boot_s + SETTLE_S
         self._last = tick.reading
+
+    def left(self) -> Left:
+        """Say what the next run must know of this one."""
+        return Left(self._last.wall, self._last.boot_s, max(self._settles_s, 0.0))
+
+    def go_on(self, left: Left) -> Tick | None:
+        """
+        Go on from the run before; return the step that came since it, if there was one.
+
+        Only a short while after it, for the boot clock of another boot says nothing, and only a
+        step forward: what lies before the store's high-water mark is a cause of its own.
+        """
+        first = self._last
+        passed_s = first.boot_s - left.boot_s
+        if not 0 <= passed_s <= RESTART_S:
+            return None
+        again = first.boot_s < left.settles_s
+        step = first.wall - left.wall - timedelta(seconds=passed_s)
+        if step > STEP:
+            return Tick(first, step, again, slept=False)
+        if again:
+            self._settles_s = left.settles_s
+        return None
 
     def agrees(self, reading: Reading) -> bool:
         """Say whether a reading between two ticks may be acted on."""

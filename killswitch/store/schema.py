@@ -80,6 +80,7 @@ def _in(column: str, values: list[str]) -> str:
 
 # ---- facts about the store and the daemon -------------------------------------------------------
 # Keys: store_id, created_at, high_water (last trusted wall time), last_sight (last good sight),
+# clocks (how they stood, for the next run),
 # incarnation (grows at every start), open_since (last resume, for the rolling hard cap).
 facts = sa.Table(
     "facts",

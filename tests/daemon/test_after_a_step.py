@@ -405,3 +405,73 @@ def test_a_step_back_that_has_settled_pauses_no_later_start(bench):
         mark = facts.get_time(conn, "high_water")
     assert mark is not None
     assert mark <= bench.clock.now()
+
+
+def restarts(bench, guard=None):
+    """Another run begins: nothing of the last one is left but the store."""
+    bench.inhibits.lift(InhibitKind.CLOCK)
+    bench.guard = guard or bench.a_guard()
+    bench.guard.check_restart()
+
+
+def test_a_start_within_the_minute_after_a_step_forward_waits_for_the_rest_of_it(bench):
+    lives(bench, seconds=20)
+    steps(bench, DAY)
+    lives(bench, seconds=20)
+    restarts(bench)
+    assert not bench.guard.clock_is_steady(bench.clock.now())
+    assert bench.inhibits.since(InhibitKind.CLOCK) is not None
+    lives(bench, seconds=30)
+    assert bench.inhibits.since(InhibitKind.CLOCK) is not None
+    lives(bench, seconds=12)
+    assert bench.inhibits.since(InhibitKind.CLOCK) is None
+    assert [kind for kind, _ in told(bench)].count("daemon_fault") == 1
+
+
+def test_a_step_forward_between_two_runs_is_a_step(bench):
+    lives(bench, seconds=20)
+    bench.clock.step_wall(DAY)
+    bench.clock.move(5 * SECOND)
+    restarts(bench)
+    assert not bench.guard.clock_is_steady(bench.clock.now())
+    assert [kind for kind, _ in told(bench)] == ["daemon_fault"]
+    lives(bench, seconds=61)
+    assert bench.inhibits.since(InhibitKind.CLOCK) is None
+    restarts(bench)
+    assert [kind for kind, _ in told(bench)].count("daemon_fault") <= 1
+    assert bench.guard.clock_is_steady(bench.clock.now())
+
+
+def test_a_second_step_over_a_restart_pauses(bench):
+    lives(bench, seconds=20)
+    steps(bench, HOUR)
+    bench.clock.step_wall(HOUR)
+    restarts(bench)
+    assert bench.kinds() == ["clock"]
+
+
+def test_a_step_that_no_store_took_is_recognised_by_the_next_run(bench, monkeypatch):
+    lives(bench, seconds=20)
+
+    def write(**how):
+        raise StoreBusyError("store_busy", "locked")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(bench.store, "write", write)
+        steps(bench, DAY)
+    restarts(bench)
+    assert [kind for kind, _ in told(bench)] == ["daemon_fault"]
+
+
+@pytest.mark.parametrize("asleep", [True, False])
+def test_a_machine_that_was_off_or_asleep_was_not_stepped(bench, asleep):
+    """After a boot the boot clock says nothing of the wall clock."""
+    lives(bench, seconds=20)
+    if asleep:
+        bench.clock.suspend(60 * SECOND)
+    else:
+        bench.clock.step_wall(DAY)
+        bench.clock._boot = 12.0
+    restarts(bench)
+    assert told(bench) == []
+    assert bench.inhibits.since(InhibitKind.CLOCK) is None

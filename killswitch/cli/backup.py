@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from killswitch.cli.offline import add_store, store_of
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import Reach, add_as, new_key, reach
 from killswitch.clock import SystemClock
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the target."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("to", metavar="FILE", help="a new file; the daemon must be able to make it")
+    add_store(parser)
     add_as(parser)
 
 
@@ -42,20 +44,19 @@ def run(args: argparse.Namespace) -> int:
     except UnreachableError as error:
         if error.code == "timeout":
             raise
-        doc = _without_daemon(found, to)
+        doc = _without_daemon(found, to, path=store_of(found.place, said=args.store))
     emit(args, doc, f"copied {doc['bytes']} bytes to {plain(doc['path'])}")
     return 0
 
 
-def _without_daemon(found: Reach, to: Path) -> Doc:
+def _without_daemon(found: Reach, to: Path, *, path: Path) -> Doc:
     """Copy the store of a daemon that does not run, holding its lock meanwhile."""
     # Heavy, and only this way needs them.
     from killswitch.store.copying import copy_store  # noqa: PLC0415 - as above
     from killswitch.store.engine import Store  # noqa: PLC0415 - as above
     from killswitch.store.opening import lock_store  # noqa: PLC0415 - as above
 
-    path = found.place.store
-    if path is None or not path.is_file():
+    if not path.is_file():
         raise RefusedError(
             "no_store",
             f"no daemon answers and there is no store at {path}; nothing was copied",

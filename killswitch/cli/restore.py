@@ -13,6 +13,8 @@ import argparse
 import os
 from pathlib import Path
 
+from killswitch import lockfile
+from killswitch.cli.offline import add_store, store_of
 from killswitch.cli.out import ask, emit, on_terminal
 from killswitch.cli.reach import Reach, new_key, reach, who_am_i
 from killswitch.clock import SystemClock
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("file", metavar="FILE", help="a backup")
     parser.add_argument("--yes", action="store_true", help="ask nothing")
+    add_store(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,15 +38,12 @@ def run(args: argparse.Namespace) -> int:
     if not backup.is_file():
         raise UsageError("no_backup", f"{backup} is no file; nothing was changed", "check the path")
     found = reach(args)
-    if found.place.store is None:
-        raise RefusedError(
-            "server", "the store is a PostgreSQL database; nothing was changed", "use pg_restore"
-        )
-    _consent(args, found)
-    _restore(found, backup, found.place.store)
-    doc = {"restored": str(backup), "store": str(found.place.store), "paused": True}
+    store = store_of(found.place, said=args.store)
+    _consent(args, store)
+    _restore(found, backup, store)
+    doc = {"restored": str(backup), "store": str(store), "paused": True}
     text = (
-        f"RESTORED {found.place.store} from {backup}\n"
+        f"RESTORED {store} from {backup}\n"
         "The queue is PAUSED: posts that left since the backup are not known to it.\n"
         "Next step  killswitch run, then killswitch triage"
     )
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _consent(args: argparse.Namespace, found: Reach) -> None:
+def _consent(args: argparse.Namespace, store: Path) -> None:
     if args.yes:
         return
     if args.json or not on_terminal():
@@ -60,7 +60,7 @@ def _consent(args: argparse.Namespace, found: Reach) -> None:
             "restore replaces the store: without a terminal it needs --yes; nothing was changed",
             "killswitch restore FILE --yes",
         )
-    if ask(f'This replaces {found.place.store}. Type "restore" to go on: ') != "restore":
+    if ask(f'This replaces {store}. Type "restore" to go on: ') != "restore":
         raise UsageError("stopped", "nothing was changed", "")
 
 
@@ -77,6 +77,7 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> None:
             f"there is no state directory {found.place.state_dir}; nothing was changed",
             "name it with --state-dir",
         )
+    is_named = lockfile.look(found.place.state_dir)[1] is not None
     store = Store(f"sqlite:///{store_path}")
     lock = lock_store(store, found.place.state_dir, clock=SystemClock())
     try:
@@ -89,5 +90,7 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> None:
         flags.write(reason, key=new_key(), by=by, at=SystemClock().now())
         restore_store(backup, store_path)
         noted.forget(found.place.state_dir)
+        if is_named:
+            lock.name_store()  # the same store in a new file: a pause must know it
     finally:
         lock.release()

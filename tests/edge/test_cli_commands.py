@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 import sys
 import threading
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from killswitch import media
+from killswitch import lockfile, media
 from killswitch.cli import queue_verbs
 from killswitch.cli.main import main
 from killswitch.control.client import Client, part
@@ -727,6 +729,58 @@ def test_a_backup_without_a_daemon_and_its_way_back(home, capsys, monkeypatch):
     assert "PAUSED" in capsys.readouterr().out
     assert "restored" in FlagDir(home).look().entries[0].note
     assert (home / "killswitch.db").exists()
+
+
+def locked_by(home, path):
+    """Leave the lock file of a daemon that used this store, whose address nobody else knows."""
+    number = lockfile.take(home / lockfile.LOCK_NAME)
+    lockfile.write_name(number, lockfile.name_of(path, kind="sqlite"))
+    os.close(number)
+
+
+def test_without_a_daemon_the_store_is_the_one_that_its_lock_names(home, capsys):
+    """And not the default, which the configuration leaves in place: it may be an old file."""
+    a_store(home)
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    a_store(elsewhere)
+    real = elsewhere / "killswitch.db"
+    with sqlite3.connect(real) as conn:
+        conn.execute("INSERT INTO facts VALUES ('which', 'the right one')")
+    locked_by(home, real)
+    words = ["--state-dir", str(home)]
+    assert main([*words, "backup", str(home / "copy.db")]) == 0
+    with sqlite3.connect(home / "copy.db") as conn:
+        assert conn.execute("SELECT value FROM facts WHERE key = 'which'").fetchone()
+    before = (home / "killswitch.db").read_bytes()
+    for _ in range(2):  # the lock names the restored file, so the way stays open
+        assert main([*words, "restore", str(home / "copy.db"), "--yes"]) == 0
+        assert f"RESTORED {real}" in capsys.readouterr().out
+    assert (home / "killswitch.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [["backup"], ["restore", "--yes"]])
+def test_a_store_that_nobody_names_for_certain_is_not_touched(home, capsys, command):
+    a_store(home)
+    (home / "copy.db").write_bytes((home / "killswitch.db").read_bytes())
+    before = (home / "killswitch.db").read_bytes()
+    (home / lockfile.LOCK_NAME).write_text("1234\n")  # of a version that named no store
+    name, *more = command
+    to = str(home / ("new.db" if name == "backup" else "copy.db"))
+    words = ["--state-dir", str(home), name, to, *more]
+    assert main(words) == 5
+    assert "--store FILE" in capsys.readouterr().err
+    assert (home / "killswitch.db").read_bytes() == before
+    assert main([*words, "--store", str(home / "killswitch.db")]) == 0
+
+
+def test_a_daemon_on_a_server_has_no_file_to_copy(home, capsys):
+    a_store(home)
+    number = lockfile.take(home / lockfile.LOCK_NAME)
+    lockfile.write_name(number, lockfile.name_of(None, kind="postgresql"))
+    os.close(number)
+    assert main(["--state-dir", str(home), "backup", str(home / "copy.db")]) == 5
+    assert "pg_dump" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("data", [None, b"", b"nonsense" * 100])

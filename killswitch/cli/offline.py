@@ -1,0 +1,87 @@
+"""
+Which store file is the daemon's, where no daemon can be asked.
+
+The same rule as for a pause without a daemon: ``daemon.lock`` names the file itself. What the
+configuration says may be another, for the daemon's address may come from a credential.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from killswitch import lockfile
+from killswitch.cli.paths import Place
+from killswitch.errors import RefusedError
+
+_NAME_IT = "name the daemon's store with --store FILE"
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add ``--store FILE``."""
+    parser.add_argument(
+        "--store",
+        metavar="FILE",
+        help="the SQLite file of the daemon, where daemon.lock does not name it",
+    )
+
+
+def store_of(place: Place, *, said: str | None) -> Path:
+    """
+    Find the store file of a daemon that does not run.
+
+    Args:
+        place: The installation.
+        said: What stands after ``--store``, or None.
+
+    Raises:
+        RefusedError: It is a server, or it is not certain which file it is; nothing was touched.
+    """
+    if said is not None:
+        return Path(said).absolute()
+    _, name = lockfile.look(place.state_dir)
+    if name is not None:
+        return _named(place, name)
+    lock = place.state_dir / lockfile.LOCK_NAME
+    if _has_content(lock):
+        raise RefusedError(
+            "unknown_store",
+            f"{lock} does not say which store the daemon uses; nothing was done",
+            f"start the daemon once, which writes it, or {_NAME_IT}",
+        )
+    # No daemon has run here yet, so the configuration is all there is.
+    if place.store is None:
+        raise RefusedError(
+            "server",
+            "the configured store is no SQLite file, or its address comes from a credential; "
+            "nothing was done",
+            f"PostgreSQL: pg_dump, pg_restore; else {_NAME_IT}",
+        )
+    return place.store
+
+
+def _named(place: Place, name: lockfile.StoreName) -> Path:
+    if name.kind != "sqlite":
+        raise RefusedError(
+            "server",
+            f"the daemon's store is a {name.kind} server; nothing was done",
+            "use pg_dump and pg_restore",
+        )
+    path = Path(name.path)
+    for found in (path, place.store):
+        if found is not None and name.is_at(found):
+            return found
+    if not path.exists() or path == place.store:
+        return path  # lost, or put back by hand: it belongs here all the same
+    raise RefusedError(
+        "unknown_store",
+        f"{path} is not the file any more that the daemon used; nothing was done",
+        _NAME_IT,
+    )
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False

@@ -59,6 +59,11 @@ def say(text: str) -> None:
     _write(sys.stdout, harmless(text) + "\n")
 
 
+def verbatim(text: str) -> None:
+    """Write the text of a file to stdout as it is: what it is made of must come back unchanged."""
+    _write(sys.stdout, text + "\n")
+
+
 def warn(text: str) -> None:
     """Write a text and a line end to stderr; there is nobody to tell where that fails."""
     with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from killswitch.cli import html
-from killswitch.cli.out import document, emit, plain, say, warn
+from killswitch.cli.out import document, emit, plain, verbatim, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.queue_verbs import home_of, media_of
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
@@ -195,11 +195,11 @@ def run_export(args: argparse.Namespace) -> int:
     if args.json or args.format == "json":
         document(rows)
     elif args.format == "csv":
-        say(csv_text(rows).rstrip("\r\n"))
+        verbatim(csv_text(rows).rstrip("\r\n"))
     else:
         status = status_or_none(found)
         media = home_of(found, status) / "media"
-        say(html.page(rows, times=found.times(status), media=media))
+        verbatim(html.page(rows, times=found.times(status), media=media))
     return Exit.DONE
 
 

@@ -164,9 +164,10 @@ class Guard:
         ctx = self._context()
         with ctx.store.read() as conn:
             text = facts.get(conn, _LEFT)
-        if text is None:
+        left = Left.from_text(text) if text else None
+        if left is None:
             return
-        tick = self._ticks.go_on(Left.from_text(text))
+        tick = self._ticks.go_on(left)
         if tick is not None:
             self._stepped(ctx, tick)
             self._ticks.accept(tick)

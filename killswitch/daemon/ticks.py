@@ -93,10 +93,13 @@ class Left:
         return f"{self.wall.isoformat()} {self.boot_s} {self.settles_s}"
 
     @classmethod
-    def from_text(cls, text: str) -> Left:
-        """Read it back."""
-        wall, boot_s, settles_s = text.split(" ")
-        return cls(datetime.fromisoformat(wall), float(boot_s), float(settles_s))
+    def from_text(cls, text: str) -> Left | None:
+        """Read it back; None where another version wrote something else."""
+        try:
+            wall, boot_s, settles_s = text.split(" ")
+            return cls(datetime.fromisoformat(wall), float(boot_s), float(settles_s))
+        except ValueError:
+            return None
 
 
 class Ticks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import sqlite3
@@ -512,6 +514,15 @@ def test_pictures_of_a_file_are_brought_from_its_folder(ks, desk, home):
     assert ks("queue", "import", path)[0] == 0
     (row,) = desk.asked("import_rows")[0]["rows"]
     assert (home / "media" / row.post.media[0].path).read_bytes() == PNG
+
+
+def test_an_export_gives_every_sign_of_a_text_back(ks, desk):
+    """Nothing is blanked as on a terminal: line ends, marks of Arabic, a no-break space."""
+    text = "one\r\n\u200ftwo\u00a0!"
+    desk.deliveries = [a_delivery(text=text)]
+    _, out, _ = ks("queue", "export", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(out, newline=""))
+    assert row["text"] == text
 
 
 def test_an_export_can_be_imported_again(ks, desk, home):

@@ -37,7 +37,7 @@ from killswitch.outcome import Passage, record_outcome, record_stray, request_of
 from killswitch.queue import rules
 from killswitch.queue.rules import ChannelRules
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import attempts, channel_state, deliveries, notices
+from killswitch.store import attempts, channel_state, deliveries, holds, notices
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection, Store
@@ -264,7 +264,7 @@ class Gate:
         deliveries.move(conn, one, _S.SCHEDULED, why=closed.why, now=now, values=values)
         if closed.passage is Passage.HELD:
             back = replace(one, state=_S.SCHEDULED)
-            deliveries.hold(conn, back, closed.hold, ref=closed.why, why=closed.why, now=now)
+            holds.hold(conn, back, closed.hold, ref=closed.why, why=closed.why, now=now)
             notices.add_notice(
                 conn,
                 kind="held_horizon" if closed.hold is HoldKind.HORIZON else "held_late",
@@ -343,9 +343,7 @@ class Gate:
         values = deliveries.unclaimed(one) | {"tries": one.tries - 1, "next_at": now + NOT_NOW_WAIT}
         if new is _S.HELD:
             incident = latch_store.read(conn).incident or ""
-            deliveries.hold(
-                conn, one, HoldKind.PAUSE, ref=incident, why=why, now=now, values=values
-            )
+            holds.hold(conn, one, HoldKind.PAUSE, ref=incident, why=why, now=now, values=values)
         else:
             # The reaper may have called it uncertain while this thread stood still: now it is
             # proven that nothing left.

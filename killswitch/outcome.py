@@ -17,7 +17,7 @@ from killswitch.channels.frame import Deletion, Ending, Found, Gone, Outcome, Pr
 from killswitch.queue import retracting, rules
 from killswitch.queue.looking import Look
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.store import attempts, channel_state, decisions, deliveries, looks, notices
+from killswitch.store import attempts, channel_state, decisions, deliveries, holds, looks, notices
 from killswitch.store import retractions as wishes
 from killswitch.store.audit import Entry, record
 from killswitch.store.deliveries import Delivery
@@ -137,7 +137,7 @@ def _stop_second_copy(conn: Connection, one: Delivery, why: str, now: datetime) 
         values = deliveries.unclaimed(one)
         deliveries.move(conn, one, _S.SCHEDULED, why=why, now=now, values=values)
         one = replace(one, state=_S.SCHEDULED)
-    deliveries.hold(conn, one, HoldKind.HUMAN, ref="went_out", why=why, now=now)
+    holds.hold(conn, one, HoldKind.HUMAN, ref="went_out", why=why, now=now)
     decisions.drop(conn, one.id)
 
 
@@ -290,7 +290,7 @@ def _let_account_wait(conn: Connection, one: Delivery, outcome: Outcome, now: da
 def _back_to_human(conn: Connection, one: Delivery, why: str, now: datetime) -> Passage:
     """Hold a delivery that is proven unsent but that the machine should not try again."""
     values = deliveries.unclaimed(one) | {"problem": why}
-    deliveries.hold(conn, one, HoldKind.HUMAN, ref="unsent", why=why, now=now, values=values)
+    holds.hold(conn, one, HoldKind.HUMAN, ref="unsent", why=why, now=now, values=values)
     _tell(conn, "held_late", one, why, loud=False, now=now)
     return Passage.HELD
 

@@ -9,52 +9,45 @@ first instruction until all that is done; after it ``sight`` holds until the fee
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import structlog
 
-from killswitch import __version__, media
+from killswitch import __version__
 from killswitch.child import Child
 from killswitch.clock import Clock
 from killswitch.daemon import policies
 from killswitch.daemon.alarm import Alarm
-from killswitch.daemon.eyes import Eyes
 from killswitch.daemon.guard import CHECKED_TAIL, Guard
 from killswitch.daemon.looking import look_afresh
+from killswitch.daemon.parts import Lasting, Parts, build, changed_paths
 from killswitch.daemon.prober import Prober
 from killswitch.daemon.reaper import recover
 from killswitch.daemon.retractor import Retractor
 from killswitch.daemon.supervisor import MOST_SLEEP_S, Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.daemon.upkeep import forget_old
-from killswitch.desk.context import Context, Hooks, Looked, PendingPause
+from killswitch.desk.context import Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
 from killswitch.errors import ConfigError, TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes
 from killswitch.flags import FlagDir
-from killswitch.gate import Gate
 from killswitch.latch import InhibitKind, Inhibits
-from killswitch.news.grade import Detector
 from killswitch.notify.policy import policy_of
 from killswitch.notify.relays import Relays, relays_of
 from killswitch.notify.teller import Teller
 from killswitch.settings import Settings
 from killswitch.store import facts, noted
 from killswitch.store import latch as latch_store
-from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Store
 from killswitch.store.ids import new_id
 from killswitch.store.opening import StoreLock, lock_store, open_store
 from killswitch.trip import tampered, trip
-from killswitch.watch.grader import Grader
-from killswitch.watch.lexicons import load_lexicons
 from killswitch.watch.parsers import Parsers
-from killswitch.watch.watcher import Round, Watcher
+from killswitch.watch.watcher import Round
 
 _log = structlog.get_logger(__name__)
 
@@ -63,18 +56,6 @@ LOOK_BEFORE = timedelta(seconds=60)
 _WATCH_LIMIT_S = 60.0
 # A post that waits for its turn (a gap, an inhibit) is looked at so often.
 WAITING_TURN_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a reload replaces, all at once."""
-
-    settings: Settings
-    context: Context
-    gate: Gate
-    watcher: Watcher
-    grader: Grader
-    eyes: Eyes
 
 
 class Daemon:
@@ -136,7 +117,7 @@ class Daemon:
             self._furnish(now)
         with self.store.write() as conn:
             self._incarnation = facts.next_number(conn, "incarnation")
-        self.parts = self._build(settings, eyes=None)
+        self.parts = build(settings, self._lasting())
         self._build_loops(settings)
         self._recover(now)
         passing("start.after_recovery")
@@ -184,79 +165,20 @@ class Daemon:
 
     # -- wiring ----------------------------------------------------------------------------------
 
-    def _build(self, settings: Settings, *, eyes: Eyes | None) -> Parts:
-        """Build what the settings shape; raises before anything is replaced."""
-        clock, store = self.clock, self.store
-        door = policies.door_of(settings, version=__version__, clock=clock)
-        channels = policies.channels_of(settings, door=door, clock=clock)
-        limits = policies.limits_of(settings)
-        feeds = policies.feeds_of(settings)
-        detect = policies.detect_policy(settings)
-        seeing = Eyes(
-            store,
-            clock=clock,
-            feeds=feeds,
-            policy=policies.sight_policy(settings),
+    def _lasting(self) -> Lasting:
+        return Lasting(
+            store=self.store,
+            clock=self.clock,
+            flags=self.flags,
             inhibits=self.inhibits,
-            on_trip=self.wake_all,
-        )
-        if eyes is not None:
-            seeing.take_over(eyes)
-        grader = Grader(
-            store,
-            clock=clock,
-            detector=Detector(load_lexicons(detect.languages), detect),
-            policy=detect,
-            feeds=feeds,
-            inhibits=self.inhibits,
-            rehearsal=settings.mode == "rehearsal",
-            on_trip=self.wake_all,
-        )
-        watcher = Watcher(
-            store,
-            clock=clock,
-            door=door,
             parsers=self._parsers,
-            feeds=feeds,
-            policy=policies.watch_policy(settings),
-            on_new=lambda: self.wake("grade"),
-        )
-        context = Context(
-            store=store,
-            clock=clock,
-            flags=self.flags,
-            inhibits=self.inhibits,
-            channels=channels,
-            limits=limits,
-            queue=policies.queue_policy(settings),
-            detect=detect,
             hooks=self._hooks(),
-            state_dir=Path(settings.state_dir),
-            zone=ZoneInfo(settings.timezone),
-            language=settings.language,
-            mode=settings.mode,
-            also_stop=settings.notify.also_stop,
-            relays=tuple(relay.name for relay in settings.relays),
-            on_call=tuple(
-                one.name for one in settings.people if {"resumer", "admin"} & set(one.roles)
-            ),
-            persons=policies.persons_of(settings),
             pending=self._pending,
-        )
-        gate = Gate(
-            store,
-            clock=clock,
-            flags=self.flags,
-            inhibits=self.inhibits,
-            sight_is_fresh=seeing.is_fresh,
-            clock_is_steady=lambda now: self.guard.clock_is_steady(now),
-            channels=channels,
-            limits=limits,
-            content_is_whole=self._content_is_whole,
             incarnation=self._incarnation,
             closing=self.closing,
+            clock_is_steady=lambda now: self.guard.clock_is_steady(now),
+            wake=self.wake,
         )
-        return Parts(settings, context, gate, watcher, grader, seeing)
 
     def _hooks(self) -> Hooks:
         return Hooks(
@@ -270,11 +192,6 @@ class Daemon:
             test_notices=lambda: [(d["address"], d["problem"]) for d in self._teller.test()],
             masked=lambda name: self._teller.label(name),
         )
-
-    def _content_is_whole(self, one: Delivery) -> bool:
-        """Say whether the media of a delivery are still the bytes that were approved."""
-        files = ((m.path, m.sha256) for m in one.content.media)
-        return media.is_whole(self.parts.context.media_dir, files)
 
     def _keep_lock(self) -> None:
         """Make sure that this is still the only daemon of the store; that it is not is a fault."""
@@ -473,7 +390,7 @@ class Daemon:
                         f"{name} can't change while the daemon runs; the old configuration stays",
                         "restart the daemon to change it",
                     )
-            parts = self._build(new, eyes=self.parts.eyes)
+            parts = build(new, self._lasting(), eyes=self.parts.eyes)
             parts.watcher.start()
             parts.watcher.take_over(self.parts.watcher)
             parts.grader.take_over(self.parts.grader)
@@ -506,15 +423,3 @@ class Daemon:
         if self._lock is not None:
             self._lock.release()
         self.store.close()
-
-
-def changed_paths(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
-    """Name the settings that differ, by their path; list entries as a whole."""
-    found: list[str] = []
-    for key in sorted(old.keys() | new.keys()):
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += [f"{key}.{path}" for path in changed_paths(before, after)]
-        elif before != after:
-            found.append(key)
-    return found

@@ -30,8 +30,10 @@ from killswitch.store import (
     attempts,
     bulk,
     channel_state,
+    coming_due,
     decisions,
     deliveries,
+    holds,
     looks,
     notices,
     posts,
@@ -126,8 +128,8 @@ class Sweep:
             self._send_due(ctx)
         with ctx.store.read() as conn:
             now = self._clock.now()
-            waits = deliveries.is_any_due(conn, now=now)
-            return Left(more, waits, deliveries.next_after(conn, now=now))
+            waits = coming_due.is_any_due(conn, now=now)
+            return Left(more, waits, coming_due.next_after(conn, now=now))
 
     def _let_go(self, ctx: Context) -> bool:
         """Go on with what a resume had no time for, a second at most; say whether more is left."""
@@ -161,14 +163,14 @@ class Sweep:
             return False
         with ctx.store.read() as conn:
             doubted = any(c.kind is CauseKind.CLOCK for c in latch_store.read(conn).causes)
-            found = [] if doubted else deliveries.expired(conn, now=now)
+            found = [] if doubted else coming_due.expired(conn, now=now)
         if not found:
             return False
         with ctx.store.write() as conn:
             latch_store.lock(conn, share=True)
             for one in deliveries.lock_many(conn, [one.id for one in found]):
                 if deliveries.move(conn, one, _S.SKIPPED, why="expired", now=now):
-                    deliveries.lift_holds(conn, one.id, now=now)
+                    holds.lift_holds(conn, one.id, now=now)
                     decisions.drop(conn, one.id)
                     _tell(conn, "skipped_expired", one, "its expiry has passed", now)
         return len(found) == BATCH
@@ -182,8 +184,8 @@ class Sweep:
         """
         before = {name: now - limits.late_after for name, limits in ctx.limits.items()}
         with ctx.store.read() as conn:
-            late = deliveries.overdue(conn, before, otherwise=now, limit=BATCH)
-            unseen = deliveries.due_unconfirmed(conn, now=now, limit=BATCH)
+            late = coming_due.overdue(conn, before, otherwise=now, limit=BATCH)
+            unseen = coming_due.due_unconfirmed(conn, now=now, limit=BATCH)
         if not late and not unseen:
             return False
         with ctx.store.write() as conn:
@@ -250,7 +252,7 @@ class Sweep:
                 continue
             # One read a channel: a crowded one must not hide what is due on the others.
             with ctx.store.read() as conn:
-                line = deliveries.due_on(conn, channel, now=now, limit=CLAIMS_FAST)
+                line = coming_due.due_on(conn, channel, now=now, limit=CLAIMS_FAST)
             claimed = self._claim(ctx, channel, line, now) if line else []
             if claimed:
                 self._busy[channel] = self._pool.submit(self._send_line, ctx, claimed)
@@ -337,7 +339,7 @@ def _hold_one(conn: Connection, one: Delivery, *, late: bool, now: datetime) -> 
         why = "it came too late to leave by itself"
     else:
         why = "it was scheduled from beyond the horizon and nobody confirmed it"
-    if deliveries.hold(conn, one, kind, why=why, now=now):
+    if holds.hold(conn, one, kind, why=why, now=now):
         _tell(conn, "held_late" if late else "held_horizon", one, why, now)
 
 

@@ -17,7 +17,7 @@ from killswitch.desk.context import Context
 from killswitch.queue import rules
 from killswitch.queue.states import PENDING, DeliveryState
 from killswitch.queue.when import When, wall_of
-from killswitch.store import attempts, bulk, deliveries, posts
+from killswitch.store import attempts, bulk, coming_due, deliveries, holds, posts
 from killswitch.store.audit import Entry, record
 from killswitch.store.bulk import Move
 from killswitch.store.deliveries import Delivery
@@ -81,7 +81,7 @@ def edit_many(
 
 def clashes_shown(conn: Connection, one: Delivery) -> list[str]:
     """Return the events that a delivery is held for: whoever edits it was shown them."""
-    return [row.ref for row in deliveries.holds_of(conn, [one.id])[one.id] if row.kind == "clash"]
+    return [row.ref for row in holds.holds_of(conn, [one.id])[one.id] if row.kind == "clash"]
 
 
 def schedule(
@@ -155,7 +155,7 @@ def _free_times(
     min_gap = _min_gap(ctx, channel)
     reach = max(gap, min_gap) * count + rules.HOUR
     while True:
-        taken = deliveries.due_times(
+        taken = coming_due.due_times(
             conn,
             channel,
             after=start - min_gap,

@@ -8,7 +8,7 @@ from killswitch.desk.context import Context
 from killswitch.errors import RefusedError
 from killswitch.queue import rules
 from killswitch.queue.states import PENDING
-from killswitch.store import deliveries
+from killswitch.store import coming_due
 from killswitch.store.engine import Connection
 
 
@@ -36,7 +36,7 @@ def refuse_crowded(
             "configure it again, or skip its posts",
         )
     reach = max(rules.HOUR, limits.min_gap)
-    taken = deliveries.due_times(
+    taken = coming_due.due_times(
         conn, channel, after=due - reach, before=due + reach, states=PENDING, without=without
     )
     problem = rules.slot_problem(limits, due, taken)

@@ -11,7 +11,7 @@ from typing import Any
 from killswitch.latch import Cause, Inhibit
 from killswitch.queue.looking import Looked
 from killswitch.queue.states import DeliveryState
-from killswitch.store import decisions, deliveries, looks, people, retractions
+from killswitch.store import decisions, holds, looks, people, retractions
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.wire import (
@@ -138,7 +138,7 @@ def delivery_docs(
     out = [one.id for one in found if one.state in _OUT]
     wishes = retractions.of(conn, out)
     facts = _Facts(
-        holds=deliveries.holds_of(conn, ids),
+        holds=holds.holds_of(conn, ids),
         decided=decisions.of(conn, ids),
         looked=looks.of(conn, out),
         wishes={one: rows[-1] for one, rows in wishes.items() if rows},
@@ -164,7 +164,7 @@ class _Facts:
 
 
 def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> DeliveryDoc:
-    holds, decision = facts.holds[one.id], facts.decided.get(one.id)
+    standing, decision = facts.holds[one.id], facts.decided.get(one.id)
     looked, wish = facts.looked.get(one.id), facts.wishes.get(one.id)
     asked = looked is not None and (one.state is _S.UNCERTAIN or bool(looked.looks))
     # An approval is of the words that were approved: an edit since makes it void.
@@ -178,12 +178,12 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
         "due": z_time(one.due_at),
         "text": one.content.text,
         "tags": list(one.content.tags),
-        "reason": holds[0].kind if holds else None,
+        "reason": standing[0].kind if standing else None,
         "decision": decision.kind if decision else None,
-        "clash": sorted({word for h in holds if h.kind == "clash" for word in h.words}),
+        "clash": sorted({word for h in standing if h.kind == "clash" for word in h.words}),
         "wall": one.wall,
         "zone": one.zone,
-        "holds": [{"kind": h.kind, "ref": h.ref, "words": list(h.words)} for h in holds],
+        "holds": [{"kind": h.kind, "ref": h.ref, "words": list(h.words)} for h in standing],
         "media": [{"path": m.path, "alt": m.alt} for m in one.content.media],
         "link": one.content.link,
         "author": names.get(one.author, one.author),

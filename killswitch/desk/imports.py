@@ -27,7 +27,7 @@ from killswitch.news.clash import clashes
 from killswitch.news.story import Story
 from killswitch.queue import rules
 from killswitch.queue.states import PENDING, HoldKind
-from killswitch.store import deliveries, people, posts
+from killswitch.store import coming_due, deliveries, holds, people, posts
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
 from killswitch.store.engine import Connection
@@ -293,7 +293,7 @@ def _take_slots(ctx: Context, conn: Connection, staging: Staging, new: StoredPos
 
 def _all_taken(conn: Connection, channel: str, min_gap: timedelta, now: datetime) -> list[datetime]:
     start = now - max(rules.HOUR, min_gap)
-    return deliveries.due_times(conn, channel, after=start, before=now + _FAR, states=PENDING)
+    return coming_due.due_times(conn, channel, after=start, before=now + _FAR, states=PENDING)
 
 
 def _write(
@@ -334,9 +334,7 @@ def _hold_if_clashing(
     for story in stories:
         words = clashes(words_of(new.content), story)
         if words:
-            deliveries.hold_staged(
-                conn, delivery, HoldKind.CLASH, ref=story.id, words=words, now=now
-            )
+            holds.hold_staged(conn, delivery, HoldKind.CLASH, ref=story.id, words=words, now=now)
             staging.clashing[delivery] = story.id
 
 

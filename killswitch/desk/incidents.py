@@ -10,7 +10,7 @@ from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, delivery_docs
 from killswitch.desk.status import fever
 from killswitch.errors import RefusedError, UsageError
-from killswitch.store import audit, deliveries, incidents, people
+from killswitch.store import audit, deliveries, gone_out, holds, incidents, people
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
 from killswitch.wire import IncidentDoc, IncidentShownDoc, z_or_none, z_time
@@ -77,10 +77,10 @@ def _find(conn: Connection, ref: str) -> Any:
 
 def _touched(conn: Connection, row: Any, now: datetime) -> list[deliveries.Delivery]:
     """Return what the pause held, and what left, perhaps, from the first headline to its end."""
-    held = deliveries.ever_held(conn, row.id, row.story)
+    held = holds.ever_held(conn, row.id, row.story)
     start = row.first_headline_at or row.tripped_at
     end = row.resumed_at or now
-    left = deliveries.sent_between(conn, start, end) + deliveries.lost_between(conn, start, end)
+    left = gone_out.sent_between(conn, start, end) + gone_out.lost_between(conn, start, end)
     known = {one.id for one in held}
     return [*held, *(one for one in left if one.id not in known)]
 

@@ -28,7 +28,7 @@ from killswitch.desk.context import Context
 from killswitch.failpoints import passing
 from killswitch.queue.states import Decision, DeliveryState, HoldKind
 from killswitch.queue.when import When
-from killswitch.store import bulk, decisions, deliveries, facts
+from killswitch.store import bulk, decisions, deliveries, facts, holds
 from killswitch.store import latch as latch_store
 from killswitch.store.bulk import BITE, Move
 from killswitch.store.deliveries import Delivery
@@ -115,7 +115,7 @@ def _waiting(ctx: Context, conn: Connection, note: Note) -> list[str]:
     found = decisions.to_carry_out(conn, at=note.at, limit=READ_MOST)
     if note.dismissed is not None:
         not_late = {name: note.at - limits.late_after for name, limits in ctx.limits.items()}
-        alone = deliveries.held_only_by(
+        alone = holds.held_only_by(
             conn, HoldKind.PAUSE, ref=note.dismissed, due_from=not_late, limit=READ_MOST
         )
         found += [(due <= note.at, due, one) for due, one in alone]
@@ -218,7 +218,7 @@ def _leaving(
 
     A decision whose own time had passed at the press is none: its delivery stays held.
     """
-    reasons = deliveries.holds_of(conn, [one.id for one in held])
+    reasons = holds.holds_of(conn, [one.id for one in held])
     found = []
     for one in held:
         row = decided.get(one.id)

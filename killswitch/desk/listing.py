@@ -10,7 +10,7 @@ from killswitch.desk.context import Context
 from killswitch.desk.documents import audit_doc, delivery_docs, retraction_doc
 from killswitch.errors import RefusedError, UsageError
 from killswitch.queue.states import DeliveryState
-from killswitch.store import attempts, audit, deliveries, looks, people, retractions
+from killswitch.store import attempts, audit, deliveries, gone_out, looks, people, retractions
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.wire import (
@@ -192,7 +192,7 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
 
 
 def _whose(conn: Connection, query: str) -> Delivery | None:
-    known = deliveries.by_remote(conn, query)
+    known = gone_out.by_remote(conn, query)
     if known:
         return known[0]
     if len(query) < MIN_PREFIX or not query.isalnum():

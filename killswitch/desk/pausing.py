@@ -24,7 +24,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import stands
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, incidents, notices, people
+from killswitch.store import deliveries, gone_out, incidents, notices, people
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
 from killswitch.store.deliveries import Delivery
@@ -166,7 +166,7 @@ def _seal(ctx: Context, conn: Connection, version: int | None, *, write: bool) -
     latch = latch_store.lock(conn) if write else latch_store.read(conn)
     stands = latch.paused and latch.version >= (version or 0) and not ctx.pending
     sending = deliveries.in_state(conn, DeliveryState.SENDING)
-    uncertain = deliveries.in_doubt(conn)
+    uncertain = gone_out.in_doubt(conn)
     if write and stands and not sending and latch.sealed_at is None:
         now = ctx.clock.now()
         latch_store.seal(conn, latch, uncertain=[one.id for one in uncertain], now=now)

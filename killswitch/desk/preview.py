@@ -9,7 +9,7 @@ from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, delivery_docs
 from killswitch.latch import CauseKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import decisions, deliveries, people
+from killswitch.store import decisions, deliveries, gone_out, holds, people
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
@@ -46,14 +46,14 @@ def preview(ctx: Context) -> ResumePreviewDoc:
                 if kind in refusing
             ],
             "undecided": docs(
-                deliveries.undecided(conn, incident=latch.incident, now=now, limit=_UNDECIDED_SHOWN)
+                holds.undecided(conn, incident=latch.incident, now=now, limit=_UNDECIDED_SHOWN)
             ),
             "decided": docs(
                 deliveries.page(conn, states=(), ids=decided, limit=_SHOWN) if decided else []
             ),
             "held": deliveries.count(conn, _S.HELD),
             "next_24h": docs(_coming(conn, now)),
-            "uncertain": docs(deliveries.in_doubt(conn)),
+            "uncertain": docs(gone_out.in_doubt(conn)),
         }
 
 

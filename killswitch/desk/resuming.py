@@ -29,7 +29,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import DIRECTORY, belonging_to, flag_causes
 from killswitch.latch import DISMISSIBLE, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
 from killswitch.queue.states import Decision, DeliveryState, HoldKind
-from killswitch.store import bulk, decisions, deliveries, noted, people
+from killswitch.store import bulk, decisions, deliveries, holds, noted, people
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
@@ -101,7 +101,7 @@ def _judge(
         latch,
         seen=press.seen,
         standing=standing,
-        undecided=deliveries.count_undecided(conn, incident=latch.incident, now=press.at),
+        undecided=holds.count_undecided(conn, incident=latch.incident, now=press.at),
         keep_held=press.keep_held,
     )
     _refuse_if(refusal)

@@ -17,6 +17,8 @@ from killswitch.store import (
     channel_state,
     deliveries,
     facts,
+    gone_out,
+    holds,
     incidents,
     news,
     notices,
@@ -94,7 +96,7 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
         "flags": _flags(flags),
         "state_dir": str(ctx.state_dir),
         "since": z_or_none(latch.paused_at),
-        "uncertain": doubt_docs(conn, deliveries.in_doubt(conn)),
+        "uncertain": doubt_docs(conn, gone_out.in_doubt(conn)),
         "undecided": _undecided(conn, latch, now),
         "relays": relays,
         "by_hand": by_hand(ctx.also_stop, relays),
@@ -160,7 +162,7 @@ def _counts(conn: Connection, now: datetime) -> QueueCountsDoc:
         "sending": counts.get(_S.SENDING, 0),
         "uncertain": counts.get(_S.UNCERTAIN, 0),
         "awaiting_approval": counts.get(_S.AWAITING_APPROVAL, 0),
-        "sent_24h": sum(deliveries.sent_since(conn, now - _DAY).values()),
+        "sent_24h": sum(gone_out.sent_since(conn, now - _DAY).values()),
     }
 
 
@@ -211,7 +213,7 @@ def _next_doc(one: deliveries.Delivery, wait: Row[Any] | None) -> NextDueDoc:
 def _undecided(conn: Connection, latch: Latch, now: datetime) -> int:
     if not latch.paused:
         return 0
-    return deliveries.count_undecided(conn, incident=latch.incident, now=now)
+    return holds.count_undecided(conn, incident=latch.incident, now=now)
 
 
 def _lead_until(ctx: Context, conn: Connection, latch: Latch, now: datetime) -> str | None:
@@ -290,7 +292,7 @@ def _incident_part(ctx: Context, conn: Connection, latch: Latch, now: datetime) 
             "clashes": _clashes(conn, None),
         }
     since = row.first_headline_at or row.tripped_at
-    out = deliveries.sent_between(conn, since, now + _HOUR)[:_OUT_SHOWN]
+    out = gone_out.sent_between(conn, since, now + _HOUR)[:_OUT_SHOWN]
     authors = people.names(conn, {one.author for one in out})
     story = news.story(conn, row.story) if row.story else None
     return {
@@ -334,7 +336,7 @@ def _who(ctx: Context, conn: Connection, row: Any) -> WhoDoc:
 
 
 def _clashes(conn: Connection, story: str | None) -> ClashesDoc:
-    count, words = deliveries.clashing(conn, story) if story else (0, set())
+    count, words = holds.clashing(conn, story) if story else (0, set())
     return {"count": count, "words": sorted(words)}
 
 

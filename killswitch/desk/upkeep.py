@@ -11,7 +11,7 @@ from killswitch.desk import status as status_room
 from killswitch.desk.context import Context
 from killswitch.desk.documents import audit_doc
 from killswitch.errors import RefusedError, UsageError
-from killswitch.store import audit, channel_state, deliveries, noted, people
+from killswitch.store import audit, channel_state, gone_out, noted, people
 from killswitch.store.audit import Entry, record
 from killswitch.store.copying import copy_store
 from killswitch.trip import tampered, trip
@@ -46,7 +46,7 @@ def channels(ctx: Context, *, check: bool = False) -> list[ChannelDoc]:
                 channel_state.lift(conn, name)
     with ctx.store.read() as conn:
         waits = channel_state.waiting(conn, now=now)
-        sent = deliveries.sent_since(conn, now - _DAY)
+        sent = gone_out.sent_since(conn, now - _DAY)
     found: list[ChannelDoc] = []
     for name, one in sorted(ctx.channels.items()):
         wait = waits.get(name)

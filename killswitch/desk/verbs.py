@@ -11,7 +11,7 @@ from killswitch.desk.deed import CHANGEABLE, LEFT, Deed
 from killswitch.errors import UsageError
 from killswitch.queue.states import RECALLABLE, Decision, DeliveryState, HoldKind
 from killswitch.queue.when import When
-from killswitch.store import decisions, deliveries
+from killswitch.store import decisions, deliveries, holds
 from killswitch.store.deliveries import Delivery
 from killswitch.wire import z_time
 
@@ -116,7 +116,7 @@ def hold(deed: Deed, one: Delivery) -> str | None:
     """Hold a post; whatever somebody decided to let it out is void."""
     deed.need(one, LEFT, "held")
     decisions.void(deed.conn, [one.id])
-    deliveries.hold(
+    holds.hold(
         deed.conn,
         one,
         HoldKind.HUMAN,
@@ -150,7 +150,7 @@ def keep(deed: Deed, one: Delivery) -> str | None:
 def cancel(deed: Deed, one: Delivery) -> str | None:
     """Take a post back of which nothing has left; a claim on it is void by its new fence."""
     deed.need(one, RECALLABLE, "cancelled", "what may have gone out can't be called back")
-    deliveries.lift_holds(deed.conn, one.id, now=deed.now)
+    holds.lift_holds(deed.conn, one.id, now=deed.now)
     decisions.drop(deed.conn, one.id)
     deliveries.move(
         deed.conn,

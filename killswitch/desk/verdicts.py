@@ -8,7 +8,7 @@ from killswitch.errors import RefusedError
 from killswitch.queue import rules
 from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.queue.when import When
-from killswitch.store import audit, deliveries, notices, people
+from killswitch.store import audit, deliveries, holds, notices, people
 from killswitch.store.deliveries import Delivery
 from killswitch.wire import z_time
 
@@ -36,8 +36,8 @@ def confirm(deed: Deed, one: Delivery) -> str | None:
     deliveries.set_values(deed.conn, one.id, now=deed.now, confirmed_at=deed.now)
     deed.note(one, "confirmed")
     if one.state is _S.HELD:
-        deliveries.lift_holds(deed.conn, one.id, now=deed.now, kind=HoldKind.HORIZON)
-        if not deliveries.holds_of(deed.conn, [one.id])[one.id]:
+        holds.lift_holds(deed.conn, one.id, now=deed.now, kind=HoldKind.HORIZON)
+        if not holds.holds_of(deed.conn, [one.id])[one.id]:
             _let_go_on(deed, one)
     return None
 
@@ -65,7 +65,7 @@ def resolve(deed: Deed, one: Delivery) -> str | None:
             values=deliveries.unowned() | {"sent_at": one.changed_at, "problem": None},
         )
         return None
-    deliveries.hold(
+    holds.hold(
         deed.conn,
         one,
         HoldKind.HUMAN,
@@ -120,7 +120,7 @@ def reject(deed: Deed, one: Delivery) -> str | None:
     """Send a post back to its author, held."""
     deed.need(one, frozenset({_S.AWAITING_APPROVAL}), "rejected")
     why = deed.act.reason or "rejected"
-    deliveries.hold(
+    holds.hold(
         deed.conn,
         one,
         HoldKind.HUMAN,

@@ -30,7 +30,7 @@ from killswitch.outcome import Passage
 from killswitch.queue.post import Content
 from killswitch.queue.rules import ChannelRules
 from killswitch.queue.states import DeliveryState
-from killswitch.store import attempts, deliveries
+from killswitch.store import attempts, deliveries, holds
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Store
@@ -340,7 +340,7 @@ class Bench:
 
     def holds(self, delivery: str) -> list[str]:
         with self.store.read() as conn:
-            return [row.kind for row in deliveries.holds_of(conn, [delivery])[delivery]]
+            return [row.kind for row in holds.holds_of(conn, [delivery])[delivery]]
 
     def tries(self, delivery: str) -> list[str]:
         with self.store.read() as conn:

@@ -8,7 +8,7 @@ import pytest
 
 from killswitch.errors import InvariantBroken
 from killswitch.queue.states import Decision, DeliveryState, HoldKind
-from killswitch.store import audit, bulk, decisions, deliveries, posts
+from killswitch.store import audit, bulk, decisions, deliveries, holds, posts
 from killswitch.store.bulk import Move
 from tests.store.made import HOUR, MINUTE, NOW, add, put, the
 
@@ -22,7 +22,7 @@ def history(store, one):
 
 def kinds(store, one):
     with store.read() as conn:
-        return [(row.kind, row.ref) for row in deliveries.holds_of(conn, [one])[one]]
+        return [(row.kind, row.ref) for row in holds.holds_of(conn, [one])[one]]
 
 
 def test_many_moves_leave_what_single_moves_would(store):

@@ -8,7 +8,16 @@ import pytest
 
 from killswitch.queue.post import Content, Media
 from killswitch.queue.states import Decision, DeliveryState, HoldKind
-from killswitch.store import attempts, channel_state, decisions, deliveries, posts
+from killswitch.store import (
+    attempts,
+    channel_state,
+    coming_due,
+    decisions,
+    deliveries,
+    gone_out,
+    holds,
+    posts,
+)
 from killswitch.store.posts import NewPost, Place
 from tests.store.made import HOUR, MINUTE, NOW, SECOND, a_post, add, put, the
 
@@ -23,12 +32,12 @@ def page(store, **chosen):
 
 def hold(store, one, kind=HoldKind.HUMAN, ref="", **more):
     with store.write() as conn:
-        return deliveries.hold(conn, the(store, one), kind, ref=ref, now=NOW, **more)
+        return holds.hold(conn, the(store, one), kind, ref=ref, now=NOW, **more)
 
 
-def holds(store, one):
+def standing(store, one):
     with store.read() as conn:
-        return [row.kind for row in deliveries.holds_of(conn, [one])[one]]
+        return [row.kind for row in holds.holds_of(conn, [one])[one]]
 
 
 def test_a_post_comes_back_as_it_was_written(store):
@@ -125,14 +134,14 @@ def test_an_import_is_invisible_until_its_last_row_and_then_all_there(store):
         assert deliveries.counts(conn) == {}
         assert deliveries.count(conn, S.SCHEDULED) == 0
         assert deliveries.in_state(conn, S.SCHEDULED) == []
-        assert deliveries.due_on(conn, "insta", now=NOW + HOUR, limit=9) == []
-        assert deliveries.next_after(conn, now=NOW - HOUR) is None
+        assert coming_due.due_on(conn, "insta", now=NOW + HOUR, limit=9) == []
+        assert coming_due.next_after(conn, now=NOW - HOUR) is None
         assert deliveries.matching(conn, "d") == []
         assert [deliveries.get(conn, one) for one in ids] == [None] * 20
         assert posts.staged_batches(conn) == [batch]
         times = {"after": NOW - HOUR, "before": NOW + HOUR, "states": [S.SCHEDULED]}
-        assert deliveries.due_times(conn, "insta", **times) == []
-        assert len(deliveries.due_times(conn, "insta", batch=batch, **times)) == 20
+        assert coming_due.due_times(conn, "insta", **times) == []
+        assert len(coming_due.due_times(conn, "insta", batch=batch, **times)) == 20
     assert page(store) == []
     with store.write() as conn:
         posts.show_batch(conn, batch, now=NOW)
@@ -161,18 +170,18 @@ def test_a_delivery_is_held_for_each_reason_once_and_shows_the_first(store):
     assert hold(store, one, HoldKind.PAUSE, "i2")
     assert not hold(store, one, HoldKind.PAUSE, "i1")
     assert the(store, one).state is S.HELD
-    assert holds(store, one) == ["pause", "pause", "late"]
+    assert standing(store, one) == ["pause", "pause", "late"]
     with store.write() as conn:
-        deliveries.lift_holds(conn, one, now=NOW)
-    assert holds(store, one) == []
+        holds.lift_holds(conn, one, now=NOW)
+    assert standing(store, one) == []
     assert hold(store, one, HoldKind.LATE)
-    assert holds(store, one) == ["late"]
+    assert standing(store, one) == ["late"]
 
 
 def test_what_was_sent_is_never_held(store):
     one = put(store, add(store), S.CLAIMED, S.SENDING, S.SENT).id
     assert not hold(store, one)
-    assert holds(store, one) == []
+    assert standing(store, one) == []
 
 
 def test_held_deliveries_are_found_by_the_reason_of_a_pause(store):
@@ -182,14 +191,14 @@ def test_held_deliveries_are_found_by_the_reason_of_a_pause(store):
         hold(store, one, HoldKind.PAUSE, "i1")
     hold(store, mixed, HoldKind.CLASH, "s1")
     with store.read() as conn:
-        found = deliveries.undecided(conn, incident="i1", now=NOW + HOUR, limit=9)
+        found = holds.undecided(conn, incident="i1", now=NOW + HOUR, limit=9)
         assert [one.id for one in found] == [soon, mixed]
-        assert deliveries.count_undecided(conn, incident="i1", now=NOW + HOUR) == 2
-        assert deliveries.clashing(conn, "s1") == (1, set())
-        assert deliveries.count_undecided(conn, incident="i2", now=NOW + HOUR) == 0
-        ever = deliveries.ever_held(conn, "i9", "s1")
+        assert holds.count_undecided(conn, incident="i1", now=NOW + HOUR) == 2
+        assert holds.clashing(conn, "s1") == (1, set())
+        assert holds.count_undecided(conn, incident="i2", now=NOW + HOUR) == 0
+        ever = holds.ever_held(conn, "i9", "s1")
         assert [one.id for one in ever] == [mixed]
-        assert len(deliveries.ever_held(conn, "i1", None)) == 3
+        assert len(holds.ever_held(conn, "i1", None)) == 3
 
 
 def test_a_newer_decision_replaces_an_older_one_and_an_event_voids_what_lets_out(store):
@@ -203,8 +212,8 @@ def test_a_newer_decision_replaces_an_older_one_and_an_event_voids_what_lets_out
             )
         decisions.write(conn, two, Decision.SKIP, version=2, by="u1", now=NOW)
         assert [row.kind for row in decisions.all_of_held(conn)] == ["move", "skip"]
-        assert deliveries.count_undecided(conn, incident="i1", now=NOW) == 0
-        (passed,) = deliveries.undecided(conn, incident="i1", now=NOW + MINUTE, limit=9)
+        assert holds.count_undecided(conn, incident="i1", now=NOW) == 0
+        (passed,) = holds.undecided(conn, incident="i1", now=NOW + MINUTE, limit=9)
         assert passed.id == one
         assert decisions.void(conn, [one, two]) == 1
         assert decisions.of(conn, [one, two]).keys() == {two}
@@ -217,7 +226,7 @@ def test_what_has_expired_while_it_waited_is_found(store):
     add(store, expires_at=NOW + SECOND)
     put(store, add(store, expires_at=NOW), S.CLAIMED)
     with store.read() as conn:
-        assert [found.id for found in deliveries.expired(conn, now=NOW)] == [one]
+        assert [found.id for found in coming_due.expired(conn, now=NOW)] == [one]
 
 
 def test_due_deliveries_of_a_channel_come_longest_due_first(store):
@@ -229,9 +238,9 @@ def test_due_deliveries_of_a_channel_come_longest_due_first(store):
     with store.write() as conn:
         deliveries.set_values(conn, retried, now=NOW, next_at=NOW + MINUTE)
     with store.read() as conn:
-        due = deliveries.due_on(conn, "insta", now=NOW, limit=9)
+        due = coming_due.due_on(conn, "insta", now=NOW, limit=9)
         assert [one.id for one in due] == [late, soon]
-        assert deliveries.next_after(conn, now=NOW) == NOW + SECOND
+        assert coming_due.next_after(conn, now=NOW) == NOW + SECOND
 
 
 # -- attempts and budgets --------------------------------------------------------------------------
@@ -300,11 +309,11 @@ def test_what_was_sent_is_counted_and_found_by_its_address(store):
     put(store, one, S.CLAIMED, S.SENDING)
     put(store, one, S.SENT, sent_at=NOW, remote_id="r7", remote_url="https://x.example/r7")
     with store.read() as conn:
-        assert deliveries.sent_since(conn, NOW - HOUR) == {"insta": 1}
-        assert [o.id for o in deliveries.sent_between(conn, NOW, NOW + SECOND)] == [one]
-        assert deliveries.sent_between(conn, NOW - HOUR, NOW) == []
+        assert gone_out.sent_since(conn, NOW - HOUR) == {"insta": 1}
+        assert [o.id for o in gone_out.sent_between(conn, NOW, NOW + SECOND)] == [one]
+        assert gone_out.sent_between(conn, NOW - HOUR, NOW) == []
         for what in ("r7", "https://x.example/r7"):
-            assert [o.id for o in deliveries.by_remote(conn, what)] == [one]
+            assert [o.id for o in gone_out.by_remote(conn, what)] == [one]
         assert deliveries.counts(conn) == {S.SENT: 1}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from killswitch.errors import RefusedError, UsageError
 from killswitch.news.story import StoryState
-from killswitch.store import deliveries
+from killswitch.store import holds
 from killswitch.wire import Caller
 from tests.unit.desk.house import CLASHING, KARIM, LEA, NOW, TEXT_MOST, House, a_story, refused
 
@@ -219,7 +219,7 @@ def test_an_edit_that_touches_another_event_is_held_again(house: House) -> None:
     delivery = house.add(text=CLASHING)
     house.do("edit", delivery, text="A weekend in Nantes")
     with house.store.read() as conn:
-        assert [row.ref for row in deliveries.holds_of(conn, [delivery])[delivery]] == ["s2"]
+        assert [row.ref for row in holds.holds_of(conn, [delivery])[delivery]] == ["s2"]
 
 
 # ---- modes ----------------------------------------------------------------------------------

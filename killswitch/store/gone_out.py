@@ -1,0 +1,78 @@
+"""What went out, and what may have gone out although nobody knows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from killswitch.queue.states import DeliveryState
+from killswitch.store.deliveries import Delivery, delivery, select
+from killswitch.store.schema import attempts, deliveries
+
+_S = DeliveryState
+
+
+def sent_between(conn: Connection, start: datetime, end: datetime) -> list[Delivery]:
+    """Return what went out between two instants, oldest first."""
+    statement = select().where(
+        deliveries.c.state.in_(["sent", "retracting", "retracted"]),
+        deliveries.c.sent_at >= start,
+        deliveries.c.sent_at < end,
+    )
+    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.sent_at))]
+
+
+def sent_since(conn: Connection, since: datetime) -> dict[str, int]:
+    """Count what went out since an instant, by channel."""
+    found = conn.execute(
+        sa.select(deliveries.c.channel, sa.func.count())
+        .where(deliveries.c.sent_at >= since)
+        .group_by(deliveries.c.channel)
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def by_remote(conn: Connection, what: str) -> list[Delivery]:
+    """Return deliveries whose id or address at the network is this one."""
+    statement = select().where(
+        sa.or_(deliveries.c.remote_id == what, deliveries.c.remote_url == what)
+    )
+    return [delivery(row) for row in conn.execute(statement.limit(2))]
+
+
+def in_doubt(conn: Connection) -> list[Delivery]:
+    """
+    Return what may have gone out or may still arrive, soonest due first.
+
+    A post that somebody wants down before anybody knew whether it is out stays in doubt meanwhile.
+    """
+    statement = select().where(
+        sa.or_(
+            deliveries.c.state == _S.UNCERTAIN.value,
+            sa.and_(deliveries.c.state == _S.RETRACTING.value, deliveries.c.sent_at.is_(None)),
+        )
+    )
+    return [
+        delivery(row)
+        for row in conn.execute(statement.order_by(deliveries.c.due_at, deliveries.c.id))
+    ]
+
+
+def lost_between(conn: Connection, start: datetime, end: datetime) -> list[Delivery]:
+    """Return what may have gone out by a request that was on the wire between two instants."""
+    tried = sa.exists().where(
+        attempts.c.delivery == deliveries.c.id,
+        attempts.c.outcome == "unknown",
+        attempts.c.ended_at >= start,
+        attempts.c.intent_at < end,
+    )
+    states = [_S.UNCERTAIN.value, _S.RETRACTING.value, _S.RETRACTED.value]
+    statement = select().where(
+        deliveries.c.state.in_(states), deliveries.c.sent_at.is_(None), tried
+    )
+    return [
+        delivery(row)
+        for row in conn.execute(statement.order_by(deliveries.c.due_at, deliveries.c.id))
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from killswitch.cli.out import Times, document, plain, say, table
 from killswitch.cli.reach import reach, status_or_none
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit
 
 HELP = "rights and limits of the channels; sends nothing"
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         document(rows)
     else:
         times = found.times(status_or_none(found))
-        say(channels_text(rows, times) if rows else "no channel is configured")
+        say(channels_text(rows, times) if rows else tr("no channel is configured"))
     bad = args.verb == "check" and any(not row["ok"] for row in rows)
     return Exit.FAILED if bad else Exit.DONE
 
@@ -45,13 +46,20 @@ def channels_text(rows: list[Doc], times: Times) -> str:
         (
             plain(row["name"]),
             row["kind"],
-            "ok" if row["ok"] else "NOT OK",
+            tr("ok") if row["ok"] else tr("NOT OK"),
             str(row["sent_24h"]),
-            f"until {times.short(row['waits_until'])}" if row["waits_until"] else "-",
+            _wait(row["waits_until"], times),
             ", ".join(f"{name} {value}" for name, value in row["limits"].items()),
-            plain(row["problem"] or ""),
+            told(plain(row["problem"] or "")),
         )
         for row in rows
     ]
-    heading = ("CHANNEL", "KIND", "STATE", "SENT 24H", "WAITS", "LIMITS", "PROBLEM")
+    heading = (
+        tr("CHANNEL"), tr("KIND"), tr("STATE"), tr("SENT 24H"), tr("WAITS"), tr("LIMITS"),
+        tr("PROBLEM"),
+    )  # fmt: skip
     return table(lines, heading=heading)
+
+
+def _wait(until: str | None, times: Times) -> str:
+    return tr("until {when}").format(when=times.short(until)) if until else "-"

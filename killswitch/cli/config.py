@@ -12,6 +12,7 @@ from typing import Any
 
 from killswitch.cli.out import document, emit, plain, say
 from killswitch.cli.reach import add_as, new_key, reach
+from killswitch.cli.words import tr
 from killswitch.errors import Exit
 
 HELP = "check the configuration; let the daemon load it again"
@@ -32,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
         return check(args)
     doc: Doc = reach(args).client.post("/reload", key=new_key())
     changed = ", ".join(plain(path) for path in doc["changed"])
-    emit(args, doc, f"loaded; changed: {changed}" if changed else "loaded; nothing has changed")
+    text = tr("loaded; nothing has changed")
+    if changed:
+        text = tr("loaded; changed: {settings}").format(settings=changed)
+    emit(args, doc, text)
     return Exit.DONE
 
 
@@ -54,5 +58,5 @@ def check(args: argparse.Namespace) -> int:
     else:
         for path, value, source in rows:
             say(f"{path} = {value}   ({source})")
-        say(f"{config or 'the defaults'}: good")
+        say(tr("{file}: good").format(file=config or tr("the defaults")))
     return Exit.DONE

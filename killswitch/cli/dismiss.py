@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from killswitch.cli.out import ask, emit, ink_for, say
-from killswitch.cli.reach import Reach, add_as, new_key, reach
+from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.resume import ANSWER_S, check_consent
 from killswitch.cli.screen_resume import preview_text
 from killswitch.errors import Exit
@@ -40,8 +40,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes:
         doc: dict[str, Any] = found.client.get("/resume", timeout_s=ANSWER_S)
         ink = ink_for(sys.stdout, os.environ)
-        words = found.words()
-        say(preview_text(doc, times=found.times(), words=words, ink=ink))
+        status = status_or_none(found)
+        words = found.words(status)
+        say(preview_text(doc, times=found.times(status), words=words, ink=ink))
         question = words('Type "dismiss" to call it a false alarm (version {version}): ')
         if ask(question.format(version=doc["version"])) != "dismiss":
             say(words("nothing was done; it stays paused"))

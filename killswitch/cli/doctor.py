@@ -16,6 +16,7 @@ from typing import Any
 from killswitch.cli.out import document, plain, say
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import Reach, reach
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit, KillswitchError
 from killswitch.flags import SPARES, FlagDir
 
@@ -57,12 +58,15 @@ def run(args: argparse.Namespace) -> int:
 
 def findings_text(findings: list[Finding]) -> str:
     """Write the findings, each with its mend."""
-    wide = max(len(one.name) for one in findings)
+    good, bad = tr("ok"), tr("NOT OK")
+    first = max(len(good), len(bad))
+    wide = max(len(told(one.name)) for one in findings)
     lines = []
     for one in findings:
-        lines.append(f"{'ok    ' if one.good else 'NOT OK'}  {one.name.ljust(wide)}  {one.told}")
+        mark = (good if one.good else bad).ljust(first)
+        lines.append(f"{mark}  {told(one.name).ljust(wide)}  {told(one.told)}")
         if not one.good and one.mend:
-            lines.append(f"{'':8}{'':{wide}}  -> {one.mend}")
+            lines.append(f"{'':{first + 2}}{'':{wide}}  -> {told(one.mend)}")
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from killswitch.cli.out import document, emit, plain, say, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.queue_verbs import home_of, media_of
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
+from killswitch.cli.words import told, tr
 from killswitch.control.client import part
 from killswitch.errors import Exit, KillswitchError, UsageError
 from killswitch.queue.files import COLUMNS, FileRow, LineProblem, read_rows
@@ -42,8 +43,11 @@ def run_import(args: argparse.Namespace) -> int:
         counts = _send(found, path.name, sendable, bad=bad, dry_run=args.dry_run, step=step)
     if bad:
         return _refuse(args, path, bad)
-    done = "would be added" if args.dry_run else "added"
-    text = f"{counts['added']} {done}, {counts['same']} were there already"
+    if args.dry_run:
+        text = tr("{added} would be added, {same} were there already")
+    else:
+        text = tr("{added} added, {same} were there already")
+    text = text.format(added=counts["added"], same=counts["same"])
     emit(args, {**counts, "dry_run": args.dry_run}, text)
     return Exit.DONE
 
@@ -154,7 +158,7 @@ def _progress(total: int, *, wanted: bool) -> Iterator[Step]:
     from rich.progress import Progress  # noqa: PLC0415 - as above
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("importing", total=total)
+        task = bar.add_task(tr("importing"), total=total)
         yield lambda count: bar.advance(task, count)
 
 
@@ -168,10 +172,12 @@ def _refuse(args: argparse.Namespace, path: Path, bad: list[LineProblem]) -> int
         document({"error": {"code": "bad_lines", "message": message, "hint": hint, "bad": lines}})
         return Exit.USAGE
     for one in ordered[:BAD_SHOWN]:
-        warn(f"{path}:{one.line}: {plain(one.message)}")
+        warn(f"{path}:{one.line}: {told(plain(one.message))}")
     if len(ordered) > BAD_SHOWN:
-        warn(f"and {len(ordered) - BAD_SHOWN} more (all of them with --json)")
-    warn(f"killswitch: {message}")
+        text = tr("and {count} more (all of them with --json)")
+        warn(text.format(count=len(ordered) - BAD_SHOWN))
+    text = tr("{path}: {count} bad lines; nothing was imported")
+    warn("killswitch: " + text.format(path=path, count=len(ordered)))
     return Exit.USAGE
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Ink, Times, brief, head, plain
-from killswitch.queue.durations import format_duration
+from killswitch.cli.out import Ink, Times, brief, head, plain, span
+from killswitch.cli.terms import cause_word
+from killswitch.cli.words import told
 
 Words = Callable[[str], str]
 Line = tuple[str, str]
@@ -63,7 +64,7 @@ class Screen:
     def _paused(self) -> str:
         doc = self._doc
         since = doc.get("since") or min((cause["since"] for cause in doc["causes"]), default=None)
-        start = self._say("PAUSED for {span}").format(span=self._span(self._times.ago(since)))
+        start = self._say("PAUSED for {span}").format(span=span(self._times.ago(since), self._say))
         if doc["sealed"]:
             when = self._times.exact(doc["sealed_at"])
             return start + self._say(": nothing leaves since {when}").format(when=when)
@@ -81,10 +82,6 @@ class Screen:
         if mode == "guard":
             return self._say("RUNNING, guard: watching, without a queue of its own")
         return self._say("RUNNING: posts leave when they are due")
-
-    def _span(self, value: timedelta) -> str:
-        text = format_duration(value)
-        return text.replace(" d", self._say(" d")) if " d" in text else text
 
     # ---- the lines ------------------------------------------------------------------------------
 
@@ -126,12 +123,12 @@ class Screen:
         if len(causes) > CAUSES_SHOWN:
             lines.append(self._say("and {count} more").format(count=len(causes) - CAUSES_SHOWN))
         # What one outlet alone says has a line of its own.
-        told = {"unconfirmed"} if self._doc.get("one_outlet") else set()
-        waits = [one for one in self._doc["inhibits"] if one["kind"] not in told]
-        return lines + [brief(one["reason"]) for one in waits]
+        alone = {"unconfirmed"} if self._doc.get("one_outlet") else set()
+        waits = [one for one in self._doc["inhibits"] if one["kind"] not in alone]
+        return lines + [told(brief(one["reason"])) for one in waits]
 
     def _cause(self, cause: dict[str, Any]) -> str:
-        reason = brief(cause["reason"]) or cause["kind"]
+        reason = told(brief(cause["reason"])) or cause_word(cause["kind"])
         if cause["kind"] in {"manual", "flag"}:
             who = plain(cause["by"])
             when = self._times.short(cause["since"])
@@ -188,7 +185,7 @@ class Screen:
         for post in posts[:WENT_OUT_SHOWN]:
             when = f"{self._times.short(post['at'])} " if post.get("at") else ""
             who = f" ({plain(post['author'])})" if post.get("author") else ""
-            note = f" ({brief(post['note'])})" if post.get("note") else ""
+            note = f" ({told(brief(post['note']))})" if post.get("note") else ""
             shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}{note}")
         more = len(posts) - WENT_OUT_SHOWN
         return " · ".join(shown) + (f" · +{more}" if more > 0 else "")
@@ -220,7 +217,7 @@ class Screen:
 
     def _channel_waits(self, due: Mapping[str, Any]) -> str:
         until = f"→ {self._times.short(due['waits_until'])}"
-        channel, why = plain(due["channel"]), plain(due["waits_why"])
+        channel, why = plain(due["channel"]), told(plain(due["waits_why"]))
         return self._say("WAITING {time} · {channel}: {why}").format(
             time=until, channel=channel, why=why
         )
@@ -273,7 +270,7 @@ class Screen:
                 shown.append(word.format(name=plain(relay["name"]), when=when))
             else:
                 word = self._say("{name} NOT REACHED: {why}")
-                why = plain(relay.get("problem") or "-")
+                why = told(plain(relay.get("problem") or "-"))
                 text = word.format(name=plain(relay["name"]), why=why)
                 shown.append(self._ink(text, "yellow"))
         return " · ".join(shown)
@@ -282,7 +279,9 @@ class Screen:
         failing = (self._doc.get("notices") or {}).get("failing") or []
         if not failing:
             return ""
-        shown = ", ".join(f"{plain(one['address'])} ({plain(one['problem'])})" for one in failing)
+        shown = ", ".join(
+            f"{plain(one['address'])} ({told(plain(one['problem']))})" for one in failing
+        )
         return self._ink(self._say("not delivered: {where}").format(where=shown), "yellow")
 
     def _watching(self) -> str:
@@ -295,8 +294,8 @@ class Screen:
         age = self._doc.get("last_round_age_s")
         age = sight["age_s"] if age is None else age
         if age is not None:
-            span = self._span(timedelta(seconds=age))
-            text += self._say(", last round {span} ago").format(span=span)
+            ago = span(timedelta(seconds=age), self._say)
+            text += self._say(", last round {span} ago").format(span=ago)
         return text if sight["ok"] else self._ink(text, "yellow")
 
     def _one_outlet(self) -> str:
@@ -329,7 +328,7 @@ class Screen:
         if state == "paused":
             return self._say("Next step"), self._ink(self._paused_step(), "bold")
         if state == "unreachable" and self._doc.get("hint"):
-            return self._say("Next step"), plain(self._doc["hint"])
+            return self._say("Next step"), told(plain(self._doc["hint"]))
         if state == "unreachable":
             return self._say("Next step"), self._say("start the daemon: killswitch run")
         return self._say('Stop everything: killswitch pause "reason"')

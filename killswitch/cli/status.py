@@ -11,6 +11,7 @@ from killswitch.cli.out import emit, ink_for
 from killswitch.cli.paths import Place
 from killswitch.cli.reach import Reach, reach
 from killswitch.cli.screen_status import status_text
+from killswitch.cli.words import speak
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UnreachableError
 from killswitch.flags import FlagDir
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _text(found: Reach, doc: dict[str, Any]) -> str:
     ink = ink_for(sys.stdout, os.environ)
+    speak(found.language_of(doc))
     return status_text(doc, times=found.times(doc), words=found.words(doc), ink=ink)
 
 

@@ -93,6 +93,7 @@ class FakeDesk:
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     preview: dict[str, Any] = field(default_factory=dict)
     seal_doc: dict[str, Any] = field(default_factory=dict)
+    acked: dict[str, Any] = field(default_factory=dict)
     refusal: Exception | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     stuck: threading.Event | None = None
@@ -131,7 +132,7 @@ class FakeDesk:
 
     def ack(self, *, caller):
         self.note("ack", caller=caller)
-        return {"acked_by": caller.person, "acked_at": AT, "notices": 2}
+        return {"acked_by": caller.person, "acked_at": AT, "notices": 2, **self.acked}
 
     def resume_preview(self):
         self.note("resume_preview")

@@ -215,7 +215,7 @@ def test_a_post_is_shown_with_its_history(ks, desk):
     desk.deliveries = [a_delivery(clash=["lake"])]
     code, out, _ = ks("queue", "show", "d1")
     assert code == 0
-    assert "Held by   pause c1" in out
+    assert "Held by  pause c1" in out
     assert ks("queue", "show", "../x?y=1")[0] == 5
     assert desk.asked("queue_show")[-1]["ref"] != ""
 
@@ -283,7 +283,7 @@ def test_a_post_is_shown_before_it_is_taken_down(ks, desk, terminal):
     terminal("retract")
     code, out, _ = ks("queue", "retract", "d1", *WHY)
     assert code == 0
-    assert "d1 on web, state sent: left 2026-03-02 09:00:00 CET" in out
+    assert "d1 on web, sent: left 2026-03-02 09:00:00 CET" in out
     assert "Vive l'été !" in out
     assert "id there: r7" in out
     assert "TAKEN DOWN d1 from web" in out
@@ -371,15 +371,15 @@ def test_what_was_looked_for_and_taken_down_is_shown_everywhere(ks, desk):
     row = out_there(state="uncertain", looked=looked(), retraction=A_WISH)
     desk.deliveries = [row | {"looks": [look], "retractions": [A_WISH]}]
     _, out, _ = ks("queue", "show", "d1")
-    assert "Looked    looked 3 times, not found" in out
-    assert "Look      after try 1  2026-03-02 10:00:00 CET  absent  HTTP 404" in out
-    assert "Retract   taken down, 2026-03-02 10:00:01 CET (HTTP 204): by lea" in out
+    assert "Looked     looked 3 times, not found" in out
+    assert "Look       after try 1  2026-03-02 10:00:00 CET  not there  HTTP 404" in out
+    assert "Retract    taken down, 2026-03-02 10:00:01 CET (HTTP 204); asked for by lea" in out
     assert "uncertain (looked 3 times, not found)" in ks("queue", "--state", "uncertain")[1]
     desk.whose = lambda query: {
         "found": True, "delivery": row, "author": "lea", "approved_by": None, "sent_at": None,
     }  # fmt: skip
     _, out, _ = ks("whose", "d1")
-    assert "Looked    looked 3 times, not found" in out
+    assert "Looked   looked 3 times, not found" in out
     assert "wrong price" in out
     incident = desk.incident("i1") | {"posts": [row]}
     desk.incident = lambda ref: incident
@@ -908,3 +908,64 @@ def test_who_is_not_known_can_not_be_erased(ks, desk):
     code, _, err = ks("people", "erase", "x", "--yes")
     assert code == 5
     assert "nobody" in err
+
+
+# ---- ack --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"notices": 2, "paused": True, "first": True}, "took it at 10:00:00: nobody else"),
+        ({"notices": 0, "paused": True, "first": True}, "nobody was being called"),
+        ({"notices": 0, "paused": True, "first": False}, "took it already, at 10:00:00"),
+        ({"notices": 0, "paused": False, "first": True}, "there is nothing to answer"),
+    ],
+)
+def test_an_ack_says_what_it_did(ks, desk, answer, told):
+    desk.acked = answer
+    code, out, _ = ks("ack")
+    assert (code, told in out) == (0, True)
+    assert ("triage" in out) == answer["paused"]
+
+
+# ---- the language of the team -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "french"),
+    [
+        (["queue"], ["PRÉVU", "retenu (pause)", 'CHOQUANT "lake"']),
+        (["queue", "show", "d1"], ["Étiquettes", "Retenu par"]),
+        (["queue", "show", "zz"], ["n\u2019y a pas de post zz"]),
+        (["queue", "add", "x", "--at", "+2h", "--channel", "web"], ["programmé d0 pour le"]),
+        (["queue", "add", "x", "--at", "+2h"], ["il manque : --channel"]),
+        (["queue", "skip"], ["aucun post n\u2019est nommé", "nommez des identifiants"]),
+        (["card"], ["SI L\u2019ACTUALITÉ TOURNE MAL", "Tout arrêter"]),
+        (["incidents"], ["JUSQU\u2019À L\u2019ARRÊT", "événement"]),
+        (["incidents", "show", "i1"], ["premier titre", "titres/h", "pris par"]),
+        (["incidents", "report", "i1"], ["## Mesuré", "## Titres"]),
+        (["whose", "nothing"], ["PAS DE NOUS"]),
+        (["feeds"], ["RYTHME", "vivant", "tous les 10 min"]),
+        (["channels"], ["COMPTE", "bon"]),
+        (["doctor"], ["flux vivants sur", "répertoire d\u2019état"]),
+        (["audit"], ["LIGNE", "FAITS"]),
+        (["audit", "verify"], ["INTACT"]),
+        (["notify", "test"], ["pris en compte"]),
+        (["ack"], ["s\u2019en occupe depuis"]),
+        (["status"], ["EN MARCHE"]),
+        (["nonsense"], ["n\u2019est pas un choix possible"]),
+    ],
+)
+def test_every_command_speaks_the_language_of_the_team(ks, desk, monkeypatch, words, french):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "fr")
+    desk.doc["language"] = "fr"
+    desk.deliveries = [a_delivery(clash=["lake"])]
+    _, out, err = ks(*words)
+    assert [text for text in french if text not in out + err] == []
+
+
+def test_documents_for_scripts_stay_english(ks, desk, monkeypatch):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "fr")
+    code, out, _ = ks("queue", "show", "zz", "--json")
+    assert (code, json.loads(out)["error"]["message"]) == (5, "there is no post zz")

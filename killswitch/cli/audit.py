@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from killswitch.cli.numbers import MANY, VERSION_MOST, whole
 from killswitch.cli.out import Times, document, emit, plain, say, table
 from killswitch.cli.queue_show import take
 from killswitch.cli.reach import Reach, reach, status_or_none
@@ -32,8 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     below = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     listed = below.add_parser("list", help="rows, oldest first (the default)")
     listed.add_argument("--subject", metavar="ID", help="only rows about this post or thing")
-    listed.add_argument("--after", metavar="N", type=int, default=0, help="only rows after this")
-    listed.add_argument("--limit", metavar="N", type=int, default=100, help="default: 100")
+    listed.add_argument(
+        "--after", metavar="N", type=whole(0, VERSION_MOST), default=0, help="only rows after this"
+    )
+    listed.add_argument(
+        "--limit", metavar="N", type=whole(1, MANY), default=100, help="default: 100"
+    )
     below.add_parser("verify", help="check the chain; a broken one is exit 1, and a pause")
 
 

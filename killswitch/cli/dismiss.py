@@ -14,6 +14,7 @@ import os
 import sys
 from typing import Any
 
+from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import ask, emit, ink_for, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.resume import ANSWER_S, check_consent
@@ -26,7 +27,9 @@ HELP = "false alarm: close the story that was seen and mute it"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the reason and the version that was seen."""
     parser.add_argument("--reason", metavar="TEXT", help="why it is none; recorded")
-    parser.add_argument("--seen", metavar="VERSION", type=int, help="the version you looked at")
+    parser.add_argument(
+        "--seen", metavar="VERSION", type=whole(0, VERSION_MOST), help="the version you looked at"
+    )
     parser.add_argument("--yes", action="store_true", help="ask nothing; needs --seen")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_as(parser)

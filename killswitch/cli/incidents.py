@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from killswitch.cli import report
+from killswitch.cli.numbers import whole
 from killswitch.cli.out import Times, brief, document, head, labelled, plain, say, span, table
 from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
@@ -25,6 +26,8 @@ from killswitch.wire import read_time
 HELP = "what happened, measured: list, show, report"
 
 FORMATS = ("md", "html", "json")
+LISTED = 1000
+"""The most that a daemon lists."""
 
 Doc = dict[str, Any]
 
@@ -34,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     below = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     listed = below.add_parser("list", help="newest first (the default)")
-    listed.add_argument("--limit", metavar="N", type=int, default=20)
+    listed.add_argument("--limit", metavar="N", type=whole(1, LISTED), default=20)
     for name, what in (("show", "one of them"), ("report", "one of them, as a document")):
         one = below.add_parser(name, help=what)
         one.add_argument("id", metavar="ID", help='an id, the beginning of one, or "last"')

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,11 +14,12 @@ from killswitch.cli import html
 from killswitch.cli.out import document, emit, plain, say, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.queue_verbs import home_of, media_of
+from killswitch.cli.queue_written import csv_text, jsonl_text
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
 from killswitch.cli.words import told, tr
 from killswitch.control.client import part
 from killswitch.errors import Exit, KillswitchError, UsageError
-from killswitch.queue.files import COLUMNS, FileRow, LineProblem, read_rows
+from killswitch.queue.files import FileRow, LineProblem, read_rows
 
 CHUNK_ROWS = 500
 CHUNK_BYTES = 600 * 1024
@@ -189,48 +188,10 @@ def run_export(args: argparse.Namespace) -> int:
     rows = list(pages(found, args))
     if args.json or args.format == "json":
         document(rows)
-    elif args.format == "csv":
-        say(csv_text(rows).rstrip("\r\n"))
+    elif args.format in {"csv", "jsonl"}:
+        say((csv_text if args.format == "csv" else jsonl_text)(rows).rstrip("\r\n"))
     else:
         status = status_or_none(found)
         media = home_of(found, status) / "media"
         say(html.page(rows, times=found.times(status), media=media))
     return Exit.DONE
-
-
-def csv_text(rows: list[Doc]) -> str:
-    """
-    Write deliveries as a queue file that can be imported again.
-
-    The channels of one post at one time share a row. A cell that a spreadsheet would run as a
-    formula gets a quote in front, which the import takes off again.
-    """
-    grouped: dict[tuple[str, str], list[Doc]] = {}
-    for row in rows:
-        grouped.setdefault((row["post"], row["due"]), []).append(row)
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    for group in grouped.values():
-        writer.writerow([_guarded(cell) for cell in _cells(group)])
-    return written.getvalue()
-
-
-def _cells(group: list[Doc]) -> list[str]:
-    row = group[0]
-    media = row.get("media") or []
-    return [
-        row["due"],
-        ";".join(one["channel"] for one in group),
-        row["text"],
-        ";".join(file["path"] for file in media),
-        ";".join(file["alt"] for file in media),
-        row.get("link") or "",
-        ";".join(row["tags"]),
-        row.get("expires") or "",
-        row["key"] or "",
-    ]
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -202,9 +202,18 @@ def media_of(
     words = [*alts, *[""] * (len(paths) - len(alts))]
     store = home / MEDIA_DIR
     return [
-        {"path": _brought(folder / path, store, within=folder if inside else None), "alt": alt}
+        {
+            "path": _brought(_lying(path, folder, store), store, within=folder if inside else None),
+            "alt": alt,
+        }
         for path, alt in zip(paths, words, strict=True)
     ]
+
+
+def _lying(path: str, folder: Path, store: Path) -> Path:
+    """Find a file beside where it was named, else where an export names it: in ``media/``."""
+    beside, kept = folder / path, store / path
+    return kept if not beside.exists() and kept.is_file() else beside
 
 
 def _brought(path: Path, store: Path, *, within: Path | None) -> str:

@@ -15,6 +15,7 @@ import os
 import sys
 from typing import Any
 
+from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import Times, ask, emit, ink_for, on_terminal, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.screen_resume import Words, preview_text
@@ -29,7 +30,9 @@ ANSWER_S = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the reason and the version that was seen."""
     parser.add_argument("--reason", metavar="TEXT", help="why it is safe now; recorded")
-    parser.add_argument("--seen", metavar="VERSION", type=int, help="the version you looked at")
+    parser.add_argument(
+        "--seen", metavar="VERSION", type=whole(0, VERSION_MOST), help="the version you looked at"
+    )
     parser.add_argument(
         "--keep-held", action="store_true", help="leave undecided posts held, and resume"
     )

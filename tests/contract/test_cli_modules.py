@@ -46,7 +46,12 @@ OURS = {
 MORE = {
     "ack": {"killswitch.cli.ack"},
     "pause": {"killswitch.cli.panic", "killswitch.cli.pause"},
-    "resume": {"killswitch.cli.resume", "killswitch.cli.screen_resume", "killswitch.cli.terms"},
+    "resume": {
+        "killswitch.cli.numbers",
+        "killswitch.cli.resume",
+        "killswitch.cli.screen_resume",
+        "killswitch.cli.terms",
+    },
     "status": {"killswitch.cli.screen_status", "killswitch.cli.status", "killswitch.cli.terms"},
 }
 HEAVY = {"asyncio", "sqlite3", "tomllib", "unittest", "logging", "concurrent"}

@@ -969,3 +969,64 @@ def test_documents_for_scripts_stay_english(ks, desk, monkeypatch):
     monkeypatch.setenv("KILLSWITCH_LANGUAGE", "fr")
     code, out, _ = ks("queue", "show", "zz", "--json")
     assert (code, json.loads(out)["error"]["message"]) == (5, "there is no post zz")
+
+
+# ---- wrong numbers, long fields ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [
+    ["queue", "list", "--limit"], ["incidents", "--limit"], ["audit", "--limit"],
+    ["audit", "--after"], ["resume", "--seen"],
+])  # fmt: skip
+@pytest.mark.parametrize("number", ["-5", "99999999999999999999", "many", "1.5", ""])
+def test_a_number_out_of_range_is_refused_in_words(ks, desk, words, number):
+    code, out, err = ks(*words, number)
+    assert (code, out, desk.calls) == (2, "", [])
+    assert "write" in err
+    assert "Traceback" not in err
+
+
+def test_no_rows_at_all_are_no_list(ks):
+    assert ks("queue", "list", "--limit", "0")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tag", "a;b"], "tags[0] holds ; or ,"),
+        (["--tag", "x" * 201], "tags[0] has more than 200 characters"),
+        (["--link", "https://x.example/" + "x" * 2000], "link has more than 2000 characters"),
+        (["--key", " "], "key is empty"),
+        (["--key", "a\nb"], "key has more than one line"),
+        ([word for _ in range(101) for word in ("--tag", "x")], "tags has more than 100 entries"),
+    ],
+)
+def test_a_field_that_is_refused_is_told_in_plain_words(ks, desk, words, told):
+    code, _, err = ks("queue", "add", "x", "--at", "+2h", "--channel", "web", *words)
+    assert (code, desk.asked("queue_add")) == (2, [])
+    assert told in err
+
+
+def test_a_long_field_of_a_file_is_told_with_its_line(ks, desk, home):
+    path = home / "june.jsonl"
+    rows = [{"due": "+2h", "channel": "web", "text": "x", "tags": ["y" * 201]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = ks("queue", "import", str(path))
+    assert (code, desk.asked("import_rows")) == (2, [])
+    assert f"{path}:1: tags has more than 200 characters" in err
+
+
+def test_an_export_with_media_is_imported_again(ks, desk, home):
+    (home / "media").mkdir()
+    (home / "media" / "a.png").write_bytes(PNG)
+    desk.deliveries = [a_delivery(media=[{"path": "a.png", "alt": "the sea; blue"}])]
+    (home / "out").mkdir()
+    for form in ("csv", "jsonl"):
+        path = home / "out" / f"x.{form}"
+        path.write_text(ks("queue", "export", "--format", form)[1])
+        code, _, err = ks("queue", "import", str(path))
+        assert (code, err) == (0, "")
+    posts = [row.post for said in desk.asked("import_rows") for row in said["rows"]]
+    assert {(post.media[0].path, post.media[0].alt) for post in posts} == {
+        ("a.png", "the sea; blue")
+    }

@@ -53,6 +53,8 @@ BY_HAND = {
     "argument {0}: expected one argument", "argument {0}: invalid int value: {1}",
     "argument {0}: invalid choice: {1} (choose from {2})", "one of the arguments {0} is required",
     "argument {0}: not allowed with argument {1}", "usage: {0}",
+    "argument {0}: {1} is no whole number: write one from {2} to {3}",
+    "argument {0}: {1} is out of range: write a whole number from {2} to {3}",
     "argument {0}: expected at least one argument", "the server answers {0}: {1}",
     "the server answers {0}, which is not the answer of a feed",
     "both ids and a filter are given", "no post is named", "unknown field {0}", "once",

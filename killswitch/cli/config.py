@@ -8,6 +8,7 @@ when the configuration is bad.
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 from killswitch.cli.out import document, emit, plain, say
@@ -36,8 +37,22 @@ def run(args: argparse.Namespace) -> int:
     text = tr("loaded; nothing has changed")
     if changed:
         text = tr("loaded; changed: {settings}").format(settings=changed)
-    emit(args, doc, text)
+    lines = [text, *gone_lines(doc.get("orphaned") or {})]
+    emit(args, doc, "\n".join(lines))
     return Exit.DONE
+
+
+def gone_lines(orphaned: dict[str, int]) -> list[str]:
+    """Tell of posts whose channel is gone: what becomes of them, and what to do."""
+    lines = []
+    for channel, count in orphaned.items():
+        form = tr("the channel {channel} is gone, {count} posts of it can't leave")
+        lines.append(form.format(channel=plain(channel), count=count))
+    if lines:
+        lines.append(tr("They are held when their time comes: configure the channel again, or"))
+        first = shlex.quote(plain(next(iter(orphaned))))
+        lines.append(f"  killswitch queue skip --channel {first} --state scheduled")
+    return lines
 
 
 def check(args: argparse.Namespace) -> int:

@@ -94,13 +94,15 @@ class Screen:
         yield say("Went out"), self._went_out()
         yield say("Held"), self._held()
         yield say("Next"), self._next()
+        yield say("Channels"), self._gone()
         yield say("Sent"), self._sent()
         yield say("Who"), self._who()
         yield say("By hand"), self._by_hand()
         yield say("Relays"), self._relays()
         yield say("Notices"), self._notices()
         yield say("Watching"), self._watching()
-        yield say("One outlet"), self._one_outlet()
+        if not self._waits_for_another():
+            yield say("One outlet"), self._one_outlet()
         yield say("Rehearsal"), self._rehearsal()
         yield say("Flags"), self._flags()
         yield say("State in"), plain(str(self._doc["state_dir"])) if self._is_lost else ""
@@ -122,10 +124,16 @@ class Screen:
         lines = [self._cause(cause) for cause in causes[:CAUSES_SHOWN]]
         if len(causes) > CAUSES_SHOWN:
             lines.append(self._say("and {count} more").format(count=len(causes) - CAUSES_SHOWN))
-        # What one outlet alone says has a line of its own.
+        # What one outlet alone says is told once: here where posts wait for it, else further down.
         alone = {"unconfirmed"} if self._doc.get("one_outlet") else set()
         waits = [one for one in self._doc["inhibits"] if one["kind"] not in alone]
+        if self._waits_for_another():
+            lines.append(self._one_outlet())
         return lines + [told(brief(one["reason"])) for one in waits]
+
+    def _waits_for_another(self) -> bool:
+        """Say whether posts wait since one newsroom alone reports something."""
+        return bool(self._doc["state"] == "inhibited" and self._doc.get("one_outlet"))
 
     def _cause(self, cause: dict[str, Any]) -> str:
         reason = told(brief(cause["reason"])) or cause_word(cause["kind"])
@@ -214,6 +222,14 @@ class Screen:
         if not shown and self._doc["state"] == "running" and self._doc.get("mode") != "guard":
             return self._say("nothing is scheduled")
         return " · ".join(dict.fromkeys(shown))
+
+    def _gone(self) -> str:
+        form = self._say("{channel} is gone, {count} posts of it can't leave")
+        text = " · ".join(
+            form.format(channel=plain(channel), count=count)
+            for channel, count in (self._doc.get("orphaned") or {}).items()
+        )
+        return self._ink(text, "yellow") if text else ""
 
     def _channel_waits(self, due: Mapping[str, Any]) -> str:
         until = f"→ {self._times.short(due['waits_until'])}"

@@ -32,6 +32,7 @@ from killswitch.daemon.supervisor import MOST_SLEEP_S, Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.desk.context import Context, Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
+from killswitch.desk.upkeep import left_behind
 from killswitch.errors import ConfigError, TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes
@@ -486,6 +487,8 @@ class Daemon:
             self.wake("grade")
             changed = changed_paths(old.model_dump(), new.model_dump())
             _log.info("config.reloaded", changed=changed)
+            for channel, posts in left_behind(parts.context).items():
+                _log.warning("config.channel_gone", channel=channel, posts=posts)
             return changed
 
     # -- end -------------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ class FakeDesk:
     preview: dict[str, Any] = field(default_factory=dict)
     seal_doc: dict[str, Any] = field(default_factory=dict)
     acked: dict[str, Any] = field(default_factory=dict)
+    orphaned: dict[str, int] = field(default_factory=dict)
     refusal: Exception | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     stuck: threading.Event | None = None
@@ -310,7 +311,7 @@ class FakeDesk:
 
     def reload(self, *, caller):
         self.note("reload")
-        return {"changed": ["queue.lead"]}
+        return {"changed": ["queue.lead"], "orphaned": self.orphaned}
 
     def metrics(self):
         self.note("metrics")

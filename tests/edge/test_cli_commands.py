@@ -1030,3 +1030,14 @@ def test_an_export_with_media_is_imported_again(ks, desk, home):
     assert {(post.media[0].path, post.media[0].alt) for post in posts} == {
         ("a.png", "the sea; blue")
     }
+
+
+def test_a_reload_says_whose_channel_is_gone_and_what_becomes_of_its_posts(ks, desk):
+    desk.orphaned = {"insta": 3}
+    code, out, _ = ks("config", "reload")
+    assert code == 0
+    assert "insta is gone, 3 posts of it can't leave" in out
+    assert "killswitch queue skip --channel insta" in out
+    assert json.loads(ks("config", "reload", "--json")[1])["orphaned"] == {"insta": 3}
+    desk.doc["orphaned"] = {"insta": 3}
+    assert "Channels" in ks("status")[1]

@@ -160,8 +160,10 @@ def test_what_one_outlet_says_has_one_line_and_no_second_one():
     inhibit = {"kind": "unconfirmed", "reason": "one outlet reports: X", "since": NOW.isoformat()}
     story = {"title": "Star found dead", "outlet": "Le Lac", "since": "2026-03-02T11:20:00Z"}
     text = shown(a_status(state="inhibited", inhibits=[inhibit], one_outlet=[story]))
-    assert "One outlet  Star found dead (Le Lac, 12:20): nobody else says so yet" in text
-    assert "one outlet reports" not in text
+    assert "Why       Star found dead (Le Lac, 12:20): nobody else says so yet" in text
+    assert ("One outlet" in text, "one outlet reports" in text) == (False, False)
+    running = shown(a_status(state="starting", inhibits=[inhibit], one_outlet=[story]))
+    assert "One outlet  Star found dead (Le Lac, 12:20): nobody else says so yet" in running
 
 
 @pytest.mark.parametrize(

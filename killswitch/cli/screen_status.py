@@ -332,10 +332,15 @@ class Screen:
         )
 
     def _flags(self) -> str:
-        return " · ".join(
-            plain(flag["name"]) + (f" ({brief(flag['note'])})" if flag["note"] else "")
-            for flag in self._doc["flags"]
-        )
+        return " · ".join(map(self._flag, self._doc["flags"]))
+
+    def _flag(self, flag: Mapping[str, Any]) -> str:
+        name = plain(flag["name"])
+        if flag.get("is_dir"):
+            path = f"{plain(str(self._doc['state_dir']))}/pause.d/{name}"
+            form = self._say("{name} is a directory: look into it, rm -r {path}, then resume")
+            return self._ink(form.format(name=name, path=path), "yellow")
+        return name + (f" ({brief(flag['note'])})" if flag["note"] else "")
 
     # ---- the last line --------------------------------------------------------------------------
 

@@ -50,7 +50,10 @@ def _text(found: Reach, doc: dict[str, Any]) -> str:
 def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
     """Write the status of a daemon that does not answer: what the flag directory says."""
     look = FlagDir(place.state_dir).look()
-    flags = [{"name": flag.name, "key": flag.key, "note": flag.note} for flag in look.entries]
+    flags = [
+        {"name": flag.name, "key": flag.key, "note": flag.note, "is_dir": flag.is_dir}
+        for flag in look.entries
+    ]
     problem = "; ".join(one for one in (str(error.message), look.problem) if one)
     since = z_time(SystemClock().now())
     return {

@@ -154,7 +154,10 @@ def _of_the_daemon(ctx: Context, now: datetime) -> StatusDoc:
 
 
 def _flags(flags: FlagState) -> list[FlagDoc]:
-    return [{"name": f.name, "key": f.key, "note": f.note} for f in flags.entries]
+    return [
+        {"name": flag.name, "key": flag.key, "note": flag.note, "is_dir": flag.is_dir}
+        for flag in flags.entries
+    ]
 
 
 def _counts(conn: Connection, now: datetime) -> QueueCountsDoc:

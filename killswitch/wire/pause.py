@@ -39,11 +39,12 @@ class InhibitDoc(TypedDict):
 
 
 class FlagDoc(TypedDict):
-    """One entry of the flag directory."""
+    """One entry of the flag directory; a directory in it is removed by hand."""
 
     name: str
     key: str | None
     note: str
+    is_dir: NotRequired[bool]
 
 
 class PostDoc(TypedDict):

@@ -269,3 +269,9 @@ def test_an_unreachable_daemon_shows_its_flags_and_where_it_looked():
     assert "Flags      pause-1 (attack)" in text
     assert "State in   /srv/killswitch" in text
     assert text.splitlines()[-1] == "Next step  start the daemon: killswitch run"
+
+
+def test_a_directory_among_the_flags_says_where_it_is_and_how_it_goes_away():
+    flag = {"name": "old", "key": None, "note": "", "is_dir": True}
+    text = shown(a_status(state="paused", flags=[flag], state_dir="/srv/ks"))
+    assert "old is a directory: look into it, rm -r /srv/ks/pause.d/old, then resume" in text

@@ -200,7 +200,7 @@ def labelled(lines: Iterable[tuple[str, str]], *, indent: str = "") -> str:
     return "\n".join(f"{indent}{name.ljust(wide)}{value}" for name, value in told)
 
 
-def span(value: timedelta, say: Callable[[str], str] = tr) -> str:
+def span(value: timedelta, words: Callable[[str], str] = tr) -> str:
     """Write a duration for people, days in the language: ``38 min``, ``3 d 4 h``."""
     text = format_duration(value)
-    return text.replace(" d", say(" d")) if " d" in text else text
+    return text.replace(" d", words(" d")) if " d" in text else text

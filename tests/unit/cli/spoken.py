@@ -63,7 +63,11 @@ BY_HAND = {
     "{0} was passed over: {1}; the defaults are used",
     "the feed lists no entries: it shows no news, and will not count as seen",
     "nothing new for {0}: such a feed counts as frozen, not as seen",
-    "No such file or directory", "Permission denied", "Is a directory", "No space left on device",
+    "No such file or directory", "Permission denied", "Is a directory",
+    "{0} is not known here", "{0} has to be {1} or more", "{0} has to be {1} or less",
+    "{0} has more than one line", "{0} holds the control sign {1}",
+    "{0} holds ; or , which separate tags in queue files: give each its own",
+    "No space left on device",
 }  # fmt: skip
 """Texts of argparse and of the system, and pieces of others."""
 COMMAND = re.compile(

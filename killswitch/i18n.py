@@ -25,6 +25,7 @@ LOCALES = Path(__file__).with_name("locales")
 LANGUAGES = ("en", "fr")
 """The shipped catalogues; ``language`` of the configuration names one of them."""
 _PLACE = re.compile(r"\{(\d)\}")
+_JOINTS = {"fr": " ; "}
 _DEEPEST = 3
 """A reason stands in a sentence, which stands in a refusal."""
 
@@ -59,7 +60,7 @@ def told_in(language: str, text: str, *, depth: int = 0) -> str:
 
     Args:
         language: Such as ``"fr"``.
-        text: What was said; several sentences may be joined by ``"; "``.
+        text: What was said; several sentences may be joined by ``"; "``, a hint stand in brackets.
         depth: How deep in another sentence it stands.
     """
     patterns = {} if language == "en" or not text else _patterns(language)
@@ -72,8 +73,13 @@ def told_in(language: str, text: str, *, depth: int = 0) -> str:
             return "".join(
                 part if at % 2 == 0 else said[part] for at, part in enumerate(_PLACE.split(other))
             )
+    said, mark, hint = text.rpartition(" (")
+    if patterns and mark and hint.endswith(")"):
+        hint = told_in(language, hint[:-1], depth=depth)
+        return f"{told_in(language, said, depth=depth)} ({hint})"
     if patterns and "; " in text:
-        return "; ".join(told_in(language, one, depth=depth) for one in text.split("; "))
+        joint = _JOINTS.get(language, "; ")
+        return joint.join(told_in(language, one, depth=depth) for one in text.split("; "))
     return text
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import add_as, new_key, reach, status_or_none
+from killswitch.cli.words import told
 
 HELP = "I have seen it: stops the escalation, nothing else"
 
@@ -36,5 +37,5 @@ def _text(doc: dict[str, Any], when: str, words: Callable[[str], str]) -> str:
         text = words("{name} took it at {when}; nobody was being called")
     else:
         text = words("{name} took it already, at {when}: nothing was to be done")
-    text = text.format(name=plain(doc["acked_by"]), when=when)
+    text = text.format(name=told(plain(doc["acked_by"])), when=when)
     return text + "\n" + words("Next step  killswitch triage")

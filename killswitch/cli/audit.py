@@ -84,7 +84,7 @@ def rows_text(rows: list[Doc], times: Times) -> str:
         (
             str(row["seq"]),
             times.full(row["at"]),
-            plain(row["actor"]),
+            told(plain(row["actor"])),
             row["event"],
             plain(row["subject"]),
             plain(json.dumps(row["data"], ensure_ascii=False)) if row["data"] else "",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Times, document, plain, say, table
+from killswitch.cli.out import Times, document, plain, say, span, table
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.cli.words import told, tr
 from killswitch.errors import Exit
@@ -49,7 +50,7 @@ def channels_text(rows: list[Doc], times: Times) -> str:
             tr("ok") if row["ok"] else tr("NOT OK"),
             str(row["sent_24h"]),
             _wait(row["waits_until"], times),
-            ", ".join(f"{name} {value}" for name, value in row["limits"].items()),
+            _limits(row["limits"]),
             told(plain(row["problem"] or "")),
         )
         for row in rows
@@ -63,3 +64,16 @@ def channels_text(rows: list[Doc], times: Times) -> str:
 
 def _wait(until: str | None, times: Times) -> str:
     return tr("until {when}").format(when=times.short(until)) if until else "-"
+
+
+def _limits(limits: Doc) -> str:
+    """Write the limits that are set: durations with their unit, switches by their name alone."""
+    told = []
+    for name, value in limits.items():
+        if isinstance(value, bool):
+            told += [name] if value else []
+        elif name.endswith("_s"):
+            told += [f"{name[:-2]} {span(timedelta(seconds=value))}"] if value else []
+        elif value:
+            told.append(f"{name} {value}")
+    return ", ".join(told)

@@ -58,7 +58,11 @@ def _dismiss(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
     body = {"seen": seen, "reason": args.reason}
     doc: dict[str, Any] = found.client.post("/dismiss", body, key=new_key(), timeout_s=ANSWER_S)
     words = found.words()
-    lines = [words("DISMISSED: {count} stories muted").format(count=len(doc["muted"]))]
+    count = len(doc["muted"])
+    if count == 1:
+        lines = [words("DISMISSED: the story is muted")]
+    else:
+        lines = [words("DISMISSED: {count} stories muted").format(count=count)]
     if doc["still_paused"]:
         lines.append(words("another cause is open: it stays PAUSED"))
         lines.append(words("Next step  killswitch status"))

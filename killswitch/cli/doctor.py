@@ -80,7 +80,7 @@ def examine(args: argparse.Namespace, found: Reach) -> Iterator[Finding]:
     except KillswitchError as error:
         yield Finding("daemon", good=False, told=plain(error.message), mend=error.hint)
         return
-    yield Finding("daemon", good=True, told=f"answers, {status['state']}")
+    yield Finding("daemon", good=True, told=f"it answers: {status['state']}")
     yield from _daemon(found, status)
 
 
@@ -104,7 +104,7 @@ def _state(found: Reach) -> Iterator[Finding]:
     yield Finding("state directory", good=True, told=str(state_dir))
     flags = FlagDir(state_dir)
     look = flags.look()
-    told = look.problem or f"{len(look.entries)} flags"
+    told = look.problem or f"{len(look.entries)} flags in it"
     mend = "killswitch resume makes it anew" if look.missing else "chmod 2770, owner the daemon"
     yield Finding("pause.d", good=look.readable, told=told, mend=mend)
     yield Finding(
@@ -115,10 +115,12 @@ def _state(found: Reach) -> Iterator[Finding]:
     )
     spares = len(list(flags.spares.iterdir())) if os.access(flags.spares, os.R_OK) else 0
     mend = "make room on the disk; the daemon writes them within seconds"
-    yield Finding("spare flags", good=spares > 0, told=f"{spares} of {SPARES}", mend=mend)
+    yield Finding(
+        "spare flags", good=spares > 0, told=f"{spares} ready, {SPARES} wanted", mend=mend
+    )
     free = shutil.disk_usage(state_dir).free
     mend = "make room: below this the disk may soon refuse to write"
-    told = f"{free // 2**20} MiB free"
+    told = f"{free // 2**20} MiB of it free"
     yield Finding("disk", good=free >= ROOM_LEAST, told=told, mend=mend)
 
 

@@ -17,7 +17,7 @@ from killswitch.cli.numbers import whole
 from killswitch.cli.out import Times, brief, document, head, labelled, plain, say, span, table
 from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
-from killswitch.cli.terms import cause_word, moment_word, outcome_word, state_word
+from killswitch.cli.terms import cause_word, moment_word, outcome_word, reason_words, state_word
 from killswitch.cli.words import told, tr
 from killswitch.control.client import part
 from killswitch.errors import Exit
@@ -77,7 +77,7 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
             _between(row, "tripped_at", "sealed_at"),
             _between(row, "tripped_at", "resumed_at") or tr("open"),
             cause_word(row["kind"]),
-            told(brief(row["title"])),
+            reason_words(row["kind"], row["title"]),
         )
         for row in rows
     ]
@@ -87,7 +87,7 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
 
 def incident_text(doc: Doc, times: Times) -> str:
     """Write one incident for people."""
-    title, kind = told(brief(doc["title"])), cause_word(doc["kind"])
+    title, kind = reason_words(doc["kind"], doc["title"]), cause_word(doc["kind"])
     lines = [(moment_word(name), times.full(at)) for name, at in doc["times"].items() if at]
     lines += facts(doc)
     for row in doc["posts"]:
@@ -95,8 +95,9 @@ def incident_text(doc: Doc, times: Times) -> str:
             post = f"{row['id']} {plain(row['channel'])} {head(row['text'])} {after}"
             lines.append((state_word(row["state"]), post))
     for cause in doc["causes"]:
-        reason = f"{cause_word(cause['kind'])}: {told(brief(cause['reason']))}"
-        lines.append((tr("why"), reason))
+        why = reason_words(cause["kind"], cause["reason"])
+        told_of = tr("{kind}: {reason}").format(kind=cause_word(cause["kind"]), reason=why)
+        lines.append((tr("why"), told_of))
         lines += [("", _headline(piece, times)) for piece in cause["evidence"]]
     return f"{title}  ({kind}, {doc['id']})\n{labelled(lines, indent='  ')}"
 
@@ -126,8 +127,8 @@ def facts(doc: Doc) -> list[tuple[str, str]]:
         found.append((tr("fever"), tr("{count} headlines/h").format(count=count)))
     found += [(state_word(name), str(count)) for name, count in doc["deliveries"].items()]
     found += [
-        (tr("answered by"), brief(doc["acked_by"] or "")),
-        (tr("resumed by"), brief(doc["resumed_by"] or "")),
+        (tr("answered by"), told(brief(doc["acked_by"] or ""))),
+        (tr("resumed by"), told(brief(doc["resumed_by"] or ""))),
         (tr("reason"), brief(doc["resume_reason"] or "")),
         (tr("outcome"), outcome_word(doc["outcome"] or "")),
     ]

@@ -40,8 +40,14 @@ class Reach:
         return words_of(self.language_of(doc))
 
     def language_of(self, doc: dict[str, Any] | None) -> str:
-        """Find the installation's language: as a status says it, else as configured here."""
-        return str((doc or {}).get("language") or self.place.language)
+        """
+        Find the language of the screens.
+
+        What the caller asks for by the environment goes first, then what a status says of the
+        installation, then what is configured here.
+        """
+        asked = os.environ.get("KILLSWITCH_LANGUAGE")
+        return str(asked or (doc or {}).get("language") or self.place.language)
 
 
 def reach(args: argparse.Namespace, *, is_panic: bool = False) -> Reach:

@@ -11,8 +11,8 @@ from html import escape
 from typing import Any
 
 from killswitch.cli.out import Times, plain
-from killswitch.cli.terms import cause_word, decision_word, moment_word, state_word
-from killswitch.cli.words import told, tr
+from killswitch.cli.terms import cause_word, decision_word, moment_word, reason_words, state_word
+from killswitch.cli.words import tr
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 
@@ -76,7 +76,7 @@ def _post(row: Doc, after: str, times: Times) -> Row:
 
 
 def _why(cause: Doc) -> Row:
-    return cause_word(cause["kind"]), told(plain(cause["reason"]))
+    return cause_word(cause["kind"]), reason_words(cause["kind"], cause["reason"])
 
 
 def _decision(row: Doc, times: Times) -> Row:

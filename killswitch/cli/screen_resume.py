@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from killswitch.cli.out import Ink, Times, head, plain
-from killswitch.cli.terms import cause_word, decision_word, hold_word, state_word
+from killswitch.cli.terms import cause_word, decision_word, hold_word, reason_words, state_word
 from killswitch.cli.words import told
 from killswitch.wire import z_time
 
@@ -74,8 +74,8 @@ def _causes(doc: dict[str, Any], *, times: Times, words: Words) -> list[str]:
     for cause in doc["causes"]:
         when = times.short(cause["since"])
         kind = cause_word(cause["kind"])
-        reason = told(plain(cause["reason"])) or kind
-        lines.append(f"  {when}  {kind}  {reason}  ({plain(cause['by'])})")
+        reason = reason_words(cause["kind"], cause["reason"]) or kind
+        lines.append(f"  {when}  {kind}  {reason}  ({told(plain(cause['by']))})")
         for piece in cause["evidence"][:SHOWN]:
             at = times.short(piece["at"])
             lines.append(f"         {at}  {plain(piece['outlet'])}: {plain(piece['title'])}")

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from killswitch.cli.out import Ink, Times, brief, head, plain, span
-from killswitch.cli.terms import cause_word
+from killswitch.cli.terms import cause_word, reason_words
 from killswitch.cli.words import told
 
 Words = Callable[[str], str]
@@ -136,9 +136,10 @@ class Screen:
         return bool(self._doc["state"] == "inhibited" and self._doc.get("one_outlet"))
 
     def _cause(self, cause: dict[str, Any]) -> str:
-        reason = told(brief(cause["reason"])) or cause_word(cause["kind"])
+        kind = cause["kind"]
+        reason = reason_words(kind, cause["reason"]) or cause_word(kind)
         if cause["kind"] in {"manual", "flag"}:
-            who = plain(cause["by"])
+            who = told(plain(cause["by"]))
             when = self._times.short(cause["since"])
             return self._say("{reason} (by {who}, {when})").format(
                 reason=reason, who=who, when=when
@@ -257,7 +258,7 @@ class Screen:
         if not who.get("acked_by"):
             return self._ink(self._say("nobody yet: killswitch ack"), "yellow")
         text = self._say("{name} took it at {when}").format(
-            name=plain(who["acked_by"]), when=self._times.short(who.get("acked_at"))
+            name=told(plain(who["acked_by"])), when=self._times.short(who.get("acked_at"))
         )
         if who.get("next"):
             text += self._say("; after them: {name}").format(name=plain(who["next"]))

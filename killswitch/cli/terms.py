@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from killswitch.cli.out import plain
-from killswitch.cli.words import tr
+from killswitch.cli.out import brief, plain
+from killswitch.cli.words import told, tr
 
 
 def state_word(state: str) -> str:
@@ -82,6 +82,14 @@ def cause_word(kind: str) -> str:
             "rate": tr("rate"),
         },
     )
+
+
+def reason_words(kind: str, reason: str) -> str:
+    """Say why it paused: what a human or a headline said stays as it is."""
+    words = brief(reason)
+    if kind in {"manual", "story", "alert"} and words != "paused by hand":
+        return words
+    return told(words)
 
 
 def moment_word(name: str) -> str:

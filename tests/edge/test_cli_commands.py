@@ -19,7 +19,7 @@ from killswitch.errors import RefusedError
 from killswitch.flags import FlagDir
 from killswitch.store.engine import Store
 from killswitch.store.migrate import upgrade
-from tests.edge.fake_desk import FakeDesk, a_delivery, a_home, a_status, serving
+from tests.edge.fake_desk import FakeDesk, a_cause, a_delivery, a_home, a_status, serving
 
 PNG = b"\x89PNG\r\n\x1a\nrest"
 
@@ -1041,3 +1041,26 @@ def test_a_reload_says_whose_channel_is_gone_and_what_becomes_of_its_posts(ks, d
     assert json.loads(ks("config", "reload", "--json")[1])["orphaned"] == {"insta": 3}
     desk.doc["orphaned"] = {"insta": 3}
     assert "Channels" in ks("status")[1]
+
+
+def test_an_incident_is_called_by_its_own_kind_and_a_humans_words_stay_theirs(
+    ks, desk, monkeypatch
+):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "fr")
+    desk.doc["language"] = "fr"
+    flag = a_cause(kind="flag", reason="the file x in pause.d", evidence=[])
+    spoken = a_cause(kind="manual", reason="once", evidence=[])
+    known = desk.incident("i1") | {"kind": "manual", "title": "once", "causes": [spoken, flag]}
+    desk.incident = lambda ref: known
+    _, out, _ = ks("incidents", "show", "i1")
+    assert "once  (à la main, i1)" in out
+    assert "drapeau : le fichier x dans pause.d" in out
+    assert "à la main : once" in out
+
+
+def test_the_callers_own_language_goes_before_that_of_the_installation(ks, desk, monkeypatch):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "en")
+    desk.doc["language"] = "fr"
+    desk.deliveries = [a_delivery()]
+    assert "DUE" in ks("queue")[1]
+    assert "RUNNING" in ks("status")[1]

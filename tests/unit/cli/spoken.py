@@ -63,6 +63,8 @@ BY_HAND = {
     "{0} was passed over: {1}; the defaults are used",
     "the feed lists no entries: it shows no news, and will not count as seen",
     "nothing new for {0}: such a feed counts as frozen, not as seen",
+    "{0} (said by {1})", "disk", "daemon", "sight", "notices", "channels", "audit", "defaults",
+    "it answers: {0}", "running", "paused", "inhibited", "starting",
     "No such file or directory", "Permission denied", "Is a directory",
     "{0} is not known here", "{0} has to be {1} or more", "{0} has to be {1} or less",
     "{0} has more than one line", "{0} holds the control sign {1}",

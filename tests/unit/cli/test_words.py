@@ -76,7 +76,9 @@ def test_typed_words_and_commands_stay_what_they_are():
          "des identifiants et un filtre sont donnés ; rien n\u2019a été fait"),
         ("nothing new for 3 h; usually something each 2 h",
          "rien de nouveau depuis 3 h ; d\u2019habitude, du nouveau tous les 2 h"),
-        ("fini, dit Léa", "fini, dit Léa"),
+        ("there is no channel 'x' (known: web, insta)",
+         "il n\u2019y a pas de compte 'x' (connus : web, insta)"),
+        ("fini, dit Léa (hier)", "fini, dit Léa (hier)"),
         ("", ""),
     ],
 )  # fmt: skip

@@ -73,10 +73,10 @@ def told_in(language: str, text: str, *, depth: int = 0) -> str:
             return "".join(
                 part if at % 2 == 0 else said[part] for at, part in enumerate(_PLACE.split(other))
             )
-    said, mark, hint = text.rpartition(" (")
+    first, mark, hint = text.rpartition(" (")
     if patterns and mark and hint.endswith(")"):
         hint = told_in(language, hint[:-1], depth=depth)
-        return f"{told_in(language, said, depth=depth)} ({hint})"
+        return f"{told_in(language, first, depth=depth)} ({hint})"
     if patterns and "; " in text:
         joint = _JOINTS.get(language, "; ")
         return joint.join(told_in(language, one, depth=depth) for one in text.split("; "))

@@ -81,7 +81,8 @@ def test_a_flag_stops_the_gate_and_the_status_says_so_at_once(small_house: House
         shutil.rmtree(small_house.flags.path)
     document = status(small_house)
     assert (document["state"], document["causes"]) == ("paused", [])
-    flags = [{"name": "k7", "key": "k7", "note": "by touch"}] if how == "an entry" else []
+    flag = {"name": "k7", "key": "k7", "note": "by touch", "is_dir": False}
+    flags = [flag] if how == "an entry" else []
     assert [{**one, "name": "k7"} for one in document["flags"]] == flags
 
 

@@ -105,7 +105,7 @@ lock:
 
 # The texts that people read: .mo from .po, after new messages were written.
 catalogues: $(VENV)/.dev
-	@$(PY) -m tests.unit.notify.catalogue
+	@$(PY) -m tests.unit.notify.catalogue && $(PY) -m tests.unit.cli.spoken
 
 clean:
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache \

@@ -63,6 +63,7 @@ class Flag:
         note: Its reason, else its content, as text of one line.
         by: Who wrote it, as it says itself.
         at: When, as it says itself.
+        is_dir: A directory: a resume removes it only when it is empty.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Flag:
     note: str = ""
     by: str | None = None
     at: str | None = None
+    is_dir: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +311,7 @@ def _flag(dir_fd: int, name: str, found: os.stat_result | None, *, read: bool) -
         note=one_line(reason if reason is not None else text),
         by=one_line(said["by"]) if "by" in said else None,
         at=one_line(said["at"]) if "at" in said else None,
+        is_dir=found is not None and stat.S_ISDIR(found.st_mode),
     )
 
 

@@ -184,7 +184,7 @@ def judge_resume(
     if still:
         return Refusal(
             "cause_stands",
-            "the pause can't be lifted while its cause stands: " + "; ".join(still),
+            f"the pause can't be lifted while its cause stands: {'; '.join(still)}",
             "mend that first; until then the posts stay held",
         )
     if undecided and not keep_held:

@@ -12,9 +12,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from killswitch.cli.numbers import MANY, VERSION_MOST, whole
 from killswitch.cli.out import Times, document, emit, plain, say, table
 from killswitch.cli.queue_show import take
 from killswitch.cli.reach import Reach, reach, status_or_none
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit
 from killswitch.wire import AuditPageDoc, AuditVerifyDoc
 
@@ -32,8 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     below = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     listed = below.add_parser("list", help="rows, oldest first (the default)")
     listed.add_argument("--subject", metavar="ID", help="only rows about this post or thing")
-    listed.add_argument("--after", metavar="N", type=int, default=0, help="only rows after this")
-    listed.add_argument("--limit", metavar="N", type=int, default=100, help="default: 100")
+    listed.add_argument(
+        "--after", metavar="N", type=whole(0, VERSION_MOST), default=0, help="only rows after this"
+    )
+    listed.add_argument(
+        "--limit", metavar="N", type=whole(1, MANY), default=100, help="default: 100"
+    )
     below.add_parser("verify", help="check the chain; a broken one is exit 1, and a pause")
 
 
@@ -42,20 +48,26 @@ def run(args: argparse.Namespace) -> int:
     found = reach(args)
     if args.verb == "verify":
         doc: Doc = found.client.get("/audit/verify", timeout_s=VERIFY_S, shape=AuditVerifyDoc)
-        text = f"WHOLE: {doc['rows']} rows"
-        if not doc["ok"]:
-            where = f" at row {doc['broken_at']}" if doc["broken_at"] else ""
-            text = f"BROKEN{where}: {plain(doc['why'] or '')}"
-        emit(args, doc, text)
+        emit(args, doc, _verdict(doc))
         return Exit.DONE if doc["ok"] else Exit.FAILED
     rows, more = take(_rows(found, args), args.limit)
     if args.json:
         document(rows)
         return Exit.DONE
-    say(rows_text(rows, found.times(status_or_none(found))) if rows else "no rows")
+    say(rows_text(rows, found.times(status_or_none(found))) if rows else tr("no rows"))
     if more:
-        say(f"more: killswitch audit --after {rows[-1]['seq']}")
+        say(tr("more: killswitch audit --after {row}").format(row=rows[-1]["seq"]))
     return Exit.DONE
+
+
+def _verdict(doc: Doc) -> str:
+    """Say whether the chain is whole, and where not."""
+    if doc["ok"]:
+        return tr("WHOLE: {count} rows").format(count=doc["rows"])
+    why = told(plain(doc["why"] or ""))
+    if not doc["broken_at"]:
+        return tr("BROKEN: {why}").format(why=why)
+    return tr("BROKEN at row {row}: {why}").format(row=doc["broken_at"], why=why)
 
 
 def _rows(found: Reach, args: argparse.Namespace) -> Iterator[Doc]:
@@ -70,11 +82,12 @@ def rows_text(rows: list[Doc], times: Times) -> str:
         (
             str(row["seq"]),
             times.full(row["at"]),
-            plain(row["actor"]),
+            told(plain(row["actor"])),
             row["event"],
             plain(row["subject"]),
             plain(json.dumps(row["data"], ensure_ascii=False)) if row["data"] else "",
         )
         for row in rows
     ]
-    return table(lines, heading=("ROW", "AT", "WHO", "WHAT", "ABOUT", "FACTS"))
+    heading = (tr("ROW"), tr("AT"), tr("WHO"), tr("WHAT"), tr("ABOUT"), tr("FACTS"))
+    return table(lines, heading=heading)

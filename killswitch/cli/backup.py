@@ -13,6 +13,7 @@ from typing import Any
 from killswitch.cli.offline import add_store, store_of
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import Reach, add_as, new_key, reach
+from killswitch.cli.words import tr
 from killswitch.clock import SystemClock
 from killswitch.errors import RefusedError, UnreachableError
 from killswitch.wire import BackupDoc
@@ -45,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         if error.code == "timeout":
             raise
         doc = _without_daemon(found, to, path=store_of(found.place, said=args.store))
-    emit(args, doc, f"copied {doc['bytes']} bytes to {plain(doc['path'])}")
+    text = tr("copied {count} bytes to {path}")
+    emit(args, doc, text.format(count=doc["bytes"], path=plain(doc["path"])))
     return 0
 
 

@@ -7,9 +7,10 @@ import os
 import socket
 from typing import Any
 
-from killswitch.cli.out import document, plain, say
+from killswitch.cli.out import document, labelled, plain, say
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import reach, status_or_none
+from killswitch.cli.words import tr
 from killswitch.errors import ConfigError
 
 HELP = "one printable page with names, numbers and four commands"
@@ -57,25 +58,33 @@ def _people(args: argparse.Namespace) -> dict[str, list[str]]:
 def card_text(doc: dict[str, Any]) -> str:
     """Write the card."""
     lines = [
-        "IF THE NEWS TURNS BAD",
+        tr("IF THE NEWS TURNS BAD"),
         "",
-        f"On {plain(doc['host'])}:",
+        tr("On {host}:").format(host=plain(doc["host"])),
         "",
-        '  Stop everything      killswitch pause "reason"',
-        "  I have seen it       killswitch ack",
-        "  What is going on     killswitch status",
-        '  Go on, after looking killswitch triage, then killswitch resume --reason "why"',
+        labelled(
+            (
+                (tr("Stop everything"), tr('killswitch pause "reason"')),
+                (tr("I have seen it"), "killswitch ack"),
+                (tr("What is going on"), "killswitch status"),
+                (
+                    tr("Go on, after looking"),
+                    tr('killswitch triage, then killswitch resume --reason "why"'),
+                ),
+            ),
+            indent="  ",
+        ),
         "",
-        "If nothing answers, this stops everything too:",
+        tr("If nothing answers, this stops everything too:"),
         "",
         f"  touch {plain(doc['state_dir'])}/pause.d/stop",
         "",
     ]
     names = doc["people"] or ["", "", ""]
-    lines.append("Who (write the numbers beside them; * may resume):")
+    lines.append(tr("Who (write the numbers beside them; * may resume):"))
     for name in names:
         mark = "*" if name in doc["resumers"] else " "
-        lines.append(f"  {mark} {plain(name) or LINE}  tel. {LINE}")
-    lines += ["", "Stop by hand, the switch can't reach it:"]
+        lines.append(f"  {mark} {plain(name) or LINE}  " + tr("tel.") + f" {LINE}")
+    lines += ["", tr("Stop by hand, the switch can't reach it:")]
     lines += [f"    {plain(place)}" for place in doc["also_stop"]] or [f"    {LINE}"]
     return "\n".join(lines)

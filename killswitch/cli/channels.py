@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Times, document, plain, say, table
+from killswitch.cli.out import Times, document, plain, say, span, table
 from killswitch.cli.reach import reach, status_or_none
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit
 from killswitch.wire import ChannelDoc
 
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         document(rows)
     else:
         times = found.times(status_or_none(found))
-        say(channels_text(rows, times) if rows else "no channel is configured")
+        say(channels_text(rows, times) if rows else tr("no channel is configured"))
     bad = args.verb == "check" and any(not row["ok"] for row in rows)
     return Exit.FAILED if bad else Exit.DONE
 
@@ -48,13 +50,33 @@ def channels_text(rows: list[Doc], times: Times) -> str:
         (
             plain(row["name"]),
             row["kind"],
-            "ok" if row["ok"] else "NOT OK",
+            tr("ok") if row["ok"] else tr("NOT OK"),
             str(row["sent_24h"]),
-            f"until {times.short(row['waits_until'])}" if row["waits_until"] else "-",
-            ", ".join(f"{name} {value}" for name, value in row["limits"].items()),
-            plain(row["problem"] or ""),
+            _wait(row["waits_until"], times),
+            _limits(row["limits"]),
+            told(plain(row["problem"] or "")),
         )
         for row in rows
     ]
-    heading = ("CHANNEL", "KIND", "STATE", "SENT 24H", "WAITS", "LIMITS", "PROBLEM")
+    heading = (
+        tr("CHANNEL"), tr("KIND"), tr("STATE"), tr("SENT 24H"), tr("WAITS"), tr("LIMITS"),
+        tr("PROBLEM"),
+    )  # fmt: skip
     return table(lines, heading=heading)
+
+
+def _wait(until: str | None, times: Times) -> str:
+    return tr("until {when}").format(when=times.short(until)) if until else "-"
+
+
+def _limits(limits: Doc) -> str:
+    """Write the limits that are set: durations with their unit, switches by their name alone."""
+    told = []
+    for name, value in limits.items():
+        if isinstance(value, bool):
+            told += [name] if value else []
+        elif name.endswith("_s"):
+            told += [f"{name[:-2]} {span(timedelta(seconds=value))}"] if value else []
+        elif value:
+            told.append(f"{name} {value}")
+    return ", ".join(told)

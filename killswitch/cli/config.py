@@ -8,10 +8,12 @@ when the configuration is bad.
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 from killswitch.cli.out import document, emit, plain, say
 from killswitch.cli.reach import add_as, new_key, reach
+from killswitch.cli.words import tr
 from killswitch.errors import Exit
 from killswitch.wire import ReloadDoc
 
@@ -33,8 +35,25 @@ def run(args: argparse.Namespace) -> int:
         return check(args)
     doc: Doc = reach(args).client.post("/reload", key=new_key(), shape=ReloadDoc)
     changed = ", ".join(plain(path) for path in doc["changed"])
-    emit(args, doc, f"loaded; changed: {changed}" if changed else "loaded; nothing has changed")
+    text = tr("loaded; nothing has changed")
+    if changed:
+        text = tr("loaded; changed: {settings}").format(settings=changed)
+    lines = [text, *gone_lines(doc.get("orphaned") or {})]
+    emit(args, doc, "\n".join(lines))
     return Exit.DONE
+
+
+def gone_lines(orphaned: dict[str, int]) -> list[str]:
+    """Tell of posts whose channel is gone: what becomes of them, and what to do."""
+    lines = []
+    for channel, count in orphaned.items():
+        form = tr("the channel {channel} is gone, {count} posts of it can't leave")
+        lines.append(form.format(channel=plain(channel), count=count))
+    if lines:
+        lines.append(tr("They are held when their time comes: configure the channel again, or"))
+        first = shlex.quote(plain(next(iter(orphaned))))
+        lines.append(f"  killswitch queue skip --channel {first} --state scheduled")
+    return lines
 
 
 def check(args: argparse.Namespace) -> int:
@@ -55,5 +74,5 @@ def check(args: argparse.Namespace) -> int:
     else:
         for path, value, source in rows:
             say(f"{path} = {value}   ({source})")
-        say(f"{config or 'the defaults'}: good")
+        say(tr("{file}: good").format(file=config or tr("the defaults")))
     return Exit.DONE

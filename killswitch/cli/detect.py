@@ -59,11 +59,28 @@ def run(args: argparse.Namespace) -> int:
         hint = 'killswitch detect "HEADLINE", or killswitch detect --input FILE.jsonl'
         raise UsageError("detect_what", "give a headline or --input, one of them", hint)
     detector, _ = build(args.config)
+    if args.lang is not None:
+        _refuse_unread(args.lang, detector)
     if source is None:
         rows: Iterator[Mapping[str, Any]] = iter([{"id": "text", "title": text, "lang": args.lang}])
         return _show(_items(rows), detector, as_json=args.json)
     with opened(source) as lines:
         return _show(_items(rows_of(lines, source)), detector, as_json=args.json)
+
+
+def _refuse_unread(language: str, detector: Detector) -> None:
+    """
+    Refuse a language that no list reads: its headlines would all be graded "none".
+
+    Raises:
+        UsageError: There is none; the message names those that there are.
+    """
+    if language[:2].lower() not in detector.languages or language[2:3] not in {"", "-", "_"}:
+        raise UsageError(
+            "unknown_language",
+            f"no word list reads {language[:20]!r}; nothing was graded",
+            f"one of {', '.join(detector.languages)}, or leave --lang out: it is guessed",
+        )
 
 
 def build(config: str | None) -> tuple[Detector, DetectPolicy]:

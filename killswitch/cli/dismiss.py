@@ -14,8 +14,9 @@ import os
 import sys
 from typing import Any
 
+from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import ask, emit, ink_for, say
-from killswitch.cli.reach import Reach, add_as, new_key, reach
+from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.resume import ANSWER_S, check_consent
 from killswitch.cli.screen_resume import preview_text
 from killswitch.errors import Exit
@@ -27,7 +28,9 @@ HELP = "false alarm: close the story that was seen and mute it"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the reason and the version that was seen."""
     parser.add_argument("--reason", metavar="TEXT", help="why it is none; recorded")
-    parser.add_argument("--seen", metavar="VERSION", type=int, help="the version you looked at")
+    parser.add_argument(
+        "--seen", metavar="VERSION", type=whole(0, VERSION_MOST), help="the version you looked at"
+    )
     parser.add_argument("--yes", action="store_true", help="ask nothing; needs --seen")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_as(parser)
@@ -43,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
             "/resume", timeout_s=ANSWER_S, shape=ResumePreviewDoc
         )
         ink = ink_for(sys.stdout, os.environ)
-        words = found.words()
-        say(preview_text(doc, times=found.times(), words=words, ink=ink))
+        status = status_or_none(found)
+        words = found.words(status)
+        say(preview_text(doc, times=found.times(status), words=words, ink=ink))
         question = words('Type "dismiss" to call it a false alarm (version {version}): ')
         if ask(question.format(version=doc["version"])) != "dismiss":
             say(words("nothing was done; it stays paused"))
@@ -59,7 +63,11 @@ def _dismiss(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
         "/dismiss", body, key=new_key(), timeout_s=ANSWER_S, shape=DismissDoc
     )
     words = found.words()
-    lines = [words("DISMISSED: {count} stories muted").format(count=len(doc["muted"]))]
+    count = len(doc["muted"])
+    if count == 1:
+        lines = [words("DISMISSED: the story is muted")]
+    else:
+        lines = [words("DISMISSED: {count} stories muted").format(count=count)]
     if doc["still_paused"]:
         lines.append(words("another cause is open: it stays PAUSED"))
         lines.append(words("Next step  killswitch status"))

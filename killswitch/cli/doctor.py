@@ -16,6 +16,7 @@ from typing import Any
 from killswitch.cli.out import document, plain, say
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import Reach, reach
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit, KillswitchError
 from killswitch.flags import SPARES, FlagDir
 from killswitch.wire import AuditVerifyDoc, ChannelDoc, StatusDoc
@@ -58,12 +59,15 @@ def run(args: argparse.Namespace) -> int:
 
 def findings_text(findings: list[Finding]) -> str:
     """Write the findings, each with its mend."""
-    wide = max(len(one.name) for one in findings)
+    good, bad = tr("ok"), tr("NOT OK")
+    first = max(len(good), len(bad))
+    wide = max(len(told(one.name)) for one in findings)
     lines = []
     for one in findings:
-        lines.append(f"{'ok    ' if one.good else 'NOT OK'}  {one.name.ljust(wide)}  {one.told}")
+        mark = (good if one.good else bad).ljust(first)
+        lines.append(f"{mark}  {told(one.name).ljust(wide)}  {told(one.told)}")
         if not one.good and one.mend:
-            lines.append(f"{'':8}{'':{wide}}  -> {one.mend}")
+            lines.append(f"{'':{first + 2}}{'':{wide}}  -> {told(one.mend)}")
     return "\n".join(lines)
 
 
@@ -77,7 +81,7 @@ def examine(args: argparse.Namespace, found: Reach) -> Iterator[Finding]:
     except KillswitchError as error:
         yield Finding("daemon", good=False, told=plain(error.message), mend=error.hint)
         return
-    yield Finding("daemon", good=True, told=f"answers, {status['state']}")
+    yield Finding("daemon", good=True, told=f"it answers: {status['state']}")
     yield from _daemon(found, status)
 
 
@@ -101,7 +105,7 @@ def _state(found: Reach) -> Iterator[Finding]:
     yield Finding("state directory", good=True, told=str(state_dir))
     flags = FlagDir(state_dir)
     look = flags.look()
-    told = look.problem or f"{len(look.entries)} flags"
+    told = look.problem or f"{len(look.entries)} flags in it"
     mend = "killswitch resume makes it anew" if look.missing else "chmod 2770, owner the daemon"
     yield Finding("pause.d", good=look.readable, told=told, mend=mend)
     yield Finding(
@@ -112,10 +116,12 @@ def _state(found: Reach) -> Iterator[Finding]:
     )
     spares = len(list(flags.spares.iterdir())) if os.access(flags.spares, os.R_OK) else 0
     mend = "make room on the disk; the daemon writes them within seconds"
-    yield Finding("spare flags", good=spares > 0, told=f"{spares} of {SPARES}", mend=mend)
+    yield Finding(
+        "spare flags", good=spares > 0, told=f"{spares} ready, {SPARES} wanted", mend=mend
+    )
     free = shutil.disk_usage(state_dir).free
     mend = "make room: below this the disk may soon refuse to write"
-    told = f"{free // 2**20} MiB free"
+    told = f"{free // 2**20} MiB of it free"
     yield Finding("disk", good=free >= ROOM_LEAST, told=told, mend=mend)
 
 

@@ -12,12 +12,13 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import ask, document, on_terminal, plain, say
+from killswitch.cli.out import ask, document, on_terminal, plain, say, span
 from killswitch.cli.panic import Panic, Press
 from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name, status_or_none, who_am_i
+from killswitch.cli.words import tr
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, RefusedError, UnreachableError, UsageError
-from killswitch.queue.durations import format_duration, parse_duration
+from killswitch.queue.durations import parse_duration
 
 HELP = "prove the chain to a human with a real pause"
 
@@ -48,9 +49,14 @@ def run(args: argparse.Namespace) -> int:
     doc = panic.seal(doc)
     sealed_s = clock.monotonic_s() - began_s if doc["sealed"] else None
     if not args.json:
-        say(f"accepted  after {accepted_s:.2f} s")
-        say(f"sealed    after {sealed_s:.2f} s" if sealed_s is not None else "NOT SEALED")
-        say(f"waiting up to {format_duration(timedelta(seconds=wait_s))} for: killswitch ack")
+        say(tr("accepted  after {seconds} s").format(seconds=f"{accepted_s:.2f}"))
+        sealed = tr("NOT SEALED") if sealed_s is None else tr("sealed    after {seconds} s")
+        say(sealed.format(seconds=f"{sealed_s or 0:.2f}"))
+        say(
+            tr("waiting up to {span} for: killswitch ack").format(
+                span=span(timedelta(seconds=wait_s))
+            )
+        )
     who = _answer(found, clock, until_s=clock.monotonic_s() + wait_s)
     acked_s = clock.monotonic_s() - began_s if who else None
     result = {"accepted_s": accepted_s, "sealed_s": sealed_s, "acked_s": acked_s, "acked_by": who}
@@ -73,7 +79,7 @@ def _check(args: argparse.Namespace, found: Reach) -> None:
         raise UsageError(
             "no_terminal", "a drill pauses the queue: without a terminal it needs --yes", "--yes"
         )
-    if ask('This really pauses the queue. Type "drill" to go on: ') != "drill":
+    if ask(tr('This really pauses the queue. Type "drill" to go on: ')) != "drill":
         raise UsageError("stopped", "nothing was done", "")
 
 
@@ -91,9 +97,11 @@ def _tell(args: argparse.Namespace, result: Doc) -> int:
     if args.json:
         document(result)
     elif result["acked_s"] is None:
-        say("NOBODY ANSWERED: check the addresses with killswitch notify test")
+        say(tr("NOBODY ANSWERED: check the addresses with killswitch notify test"))
     else:
-        say(f"answered  after {result['acked_s']:.0f} s by {plain(result['acked_by'])}")
+        text = tr("answered  after {seconds} s by {who}")
+        who = plain(result["acked_by"])
+        say(text.format(seconds=f"{result['acked_s']:.0f}", who=who))
     if not args.json:
-        say('Next step  killswitch resume --reason "drill"')
+        say(tr('Next step  killswitch resume --reason "drill"'))
     return Exit.DONE if good else Exit.FAILED

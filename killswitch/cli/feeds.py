@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from killswitch.cli import opml
-from killswitch.cli.out import Times, document, emit, plain, say, table, warn
+from killswitch.cli.out import Times, document, emit, labelled, plain, say, span, table, warn
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import reach, status_or_none
+from killswitch.cli.words import told, tr
 from killswitch.clock import SystemClock
 from killswitch.errors import ConfigError, Exit, UsageError
 from killswitch.queue.durations import format_duration
@@ -70,11 +71,12 @@ def _list(args: argparse.Namespace) -> int:
         document(rows)
     else:
         times = found.times(status_or_none(found))
-        say(feeds_text(rows, times) if rows else "no feed is watched")
+        say(feeds_text(rows, times) if rows else tr("no feed is watched"))
         problems = {row["name"]: row["problem"] for row in rows}
         for name in failed:
-            why = problems.get(name) or "no answer in time"
-            warn(f"killswitch: {plain(name)} was not read: {plain(why)}")
+            why = told(plain(problems.get(name) or "")) or tr("no answer in time")
+            text = tr("{feed} was not read: {why}").format(feed=plain(name), why=why)
+            warn(f"killswitch: {text}")
     return Exit.FAILED if failed else Exit.DONE
 
 
@@ -85,20 +87,24 @@ def feeds_text(rows: list[Doc], times: Times) -> str:
         (
             plain(row["name"]),
             plain(row["outlet"]),
-            "frozen" if row["frozen"] else "alive" if row["alive"] else "DEAD",
+            tr("frozen") if row["frozen"] else tr("alive") if row["alive"] else tr("DEAD"),
             times.short(row["last_good_at"]),
             times.short(row["newest_item_at"]),
             _rhythm(row["gap_median_s"]),
-            plain(row["problem"] or ""),
+            told(plain(row["problem"] or "")),
         )
         for row in ordered
     ]
-    heading = ("FEED", "OUTLET", "STATE", "READ", "NEWEST", "RHYTHM", "PROBLEM")
+    heading = (
+        tr("FEED"), tr("OUTLET"), tr("STATE"), tr("READ"), tr("NEWEST"), tr("RHYTHM"), tr("PROBLEM")
+    )  # fmt: skip
     return table(lines, heading=heading)
 
 
 def _rhythm(gap_s: float | None) -> str:
-    return "-" if gap_s is None else f"each {format_duration(timedelta(seconds=gap_s))}"
+    if gap_s is None:
+        return "-"
+    return tr("each {span}").format(span=span(timedelta(seconds=gap_s)))
 
 
 # ---- a dry run of one address -------------------------------------------------------------------
@@ -111,7 +117,7 @@ def _try(args: argparse.Namespace) -> int:
     result = _poll(args)
     if not isinstance(result, Fresh):
         message = getattr(result, "message", "the feed was not read")
-        text = f"NO FEED  {plain(args.url)}: {plain(message)}"
+        text = tr("NO FEED  {url}: {why}").format(url=plain(args.url), why=told(plain(message)))
         emit(args, {"ok": False, "problem": message}, text)
         return Exit.FAILED
     document = feed_doc(result.feed, now=SystemClock().now())
@@ -173,18 +179,18 @@ def _shows_nothing(feed: ParsedFeed, now: datetime) -> str | None:
 def feed_text(feed: ParsedFeed, problem: str | None, times: Times) -> str:
     """Write what a feed says for people."""
     dated = [item.published for item in feed.items if item.published]
+    counts = tr("{count}, {dated} of them dated").format(count=len(feed.items), dated=len(dated))
     lines = [
-        f"Feed      {plain(feed.title) or '(no title)'} ({feed.version})",
-        f"Items     {len(feed.items)}, {len(dated)} of them dated",
+        (tr("Feed"), f"{plain(feed.title) or tr('(no title)')} ({feed.version})"),
+        (tr("Items"), counts),
+        (tr("Newest"), times.full(z_or_none(max(dated))) if dated else ""),
+        (tr("Problem"), told(plain(problem or ""))),
     ]
-    if dated:
-        lines.append(f"Newest    {times.full(z_or_none(max(dated)))}")
-    if problem:
-        lines.append(f"Problem   {plain(problem)}")
-    for item in feed.items[:ITEMS_SHOWN]:
-        when = times.short(z_or_none(item.published))
-        lines.append(f"{'':10}{when}  {plain(item.title)}")
-    return "\n".join(lines)
+    lines += [
+        ("", f"{times.short(z_or_none(item.published))}  {plain(item.title)}")
+        for item in feed.items[:ITEMS_SHOWN]
+    ]
+    return labelled(lines)
 
 
 # ---- subscriptions of a reader ------------------------------------------------------------------
@@ -211,7 +217,8 @@ def _import(args: argparse.Namespace) -> int:
             "name one with --config, or write one: killswitch init",
         )
     added = _append(config, feeds)
-    text = f"{added} feeds were appended to {config}, commented out: take the # off those you want"
+    text = tr("{count} feeds were appended to {file}, commented out: take the # off those you want")
+    text = text.format(count=added, file=config)
     emit(args, {"feeds": added, "written": str(config)}, text)
     return Exit.DONE
 

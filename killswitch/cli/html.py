@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from killswitch.cli.out import Times
+from killswitch.cli.terms import decision_word, hold_word, state_word
+from killswitch.cli.words import tr
 
 PICTURE_MOST = 1024 * 1024
 PAGE_PICTURES_MOST = 64 * 1024 * 1024
@@ -53,27 +55,32 @@ def page(rows: list[Doc], *, times: Times, media: Path) -> str:
     clashing = sum(1 for row in rows if row["clash"])
     pictures = _Pictures(media)
     posts = "\n".join(_post(row, times=times, pictures=pictures) for row in ordered)
+    many = escape(tr("{count} posts").format(count=len(rows)))
+    title = tr("{count} posts, {clashing} of them clash")
+    title = escape(title.format(count=len(rows), clashing=clashing))
     made = escape(f"{times.now.astimezone(times.zone):%Y-%m-%d %H:%M %Z}")
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<!DOCTYPE html>\n<html lang="{tr("en")}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>killswitch: {len(rows)} posts</title><style>{_STYLE}</style></head><body>\n"
-        f"<h1>{len(rows)} posts, {clashing} of them clash</h1>\n<p>{made}</p>\n"
+        f"<title>killswitch: {many}</title><style>{_STYLE}</style></head><body>\n"
+        f"<h1>{title}</h1>\n<p>{made}</p>\n"
         f"{posts}\n</body></html>"
     )
 
 
 def _post(row: Doc, *, times: Times, pictures: _Pictures) -> str:
-    facts = [row["id"], row["channel"], times.full(row["due"]), row["state"]]
-    facts += [row["reason"] or "", f"by {row['author']}" if row.get("author") else ""]
-    facts += [f"decided: {row['decision']}" if row["decision"] else ""]
+    facts = [row["id"], row["channel"], times.full(row["due"]), state_word(row["state"])]
+    facts += [hold_word(row["reason"] or "")]
+    facts += [tr("by {author}").format(author=row["author"]) if row.get("author") else ""]
+    decided = decision_word(row["decision"] or "")
+    facts += [tr("decided: {decision}").format(decision=decided) if decided else ""]
     facts += [f"#{tag}" for tag in row["tags"]]
     shown = escape(" · ".join(fact for fact in facts if fact))
     clash = ""
     if row["clash"]:
         words = ", ".join(f"<mark>{escape(word)}</mark>" for word in row["clash"])
-        clash = f"<p><strong>CLASH:</strong> {words}</p>"
+        clash = f"<p><strong>{escape(tr('CLASH'))}:</strong> {words}</p>"
     kind = ' class="clash"' if row["clash"] else ""
     files = "".join(pictures.write(file) for file in row.get("media") or [])
     return (

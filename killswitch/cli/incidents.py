@@ -13,17 +13,21 @@ from datetime import timedelta
 from typing import Any
 
 from killswitch.cli import report
-from killswitch.cli.out import Times, brief, document, head, plain, say, table
+from killswitch.cli.numbers import whole
+from killswitch.cli.out import Times, brief, document, head, labelled, plain, say, span, table
 from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
+from killswitch.cli.terms import cause_word, moment_word, outcome_word, reason_words, state_word
+from killswitch.cli.words import told, tr
 from killswitch.control.client import part
 from killswitch.errors import Exit
-from killswitch.queue.durations import format_duration
 from killswitch.wire import IncidentDoc, IncidentShownDoc, read_time
 
 HELP = "what happened, measured: list, show, report"
 
 FORMATS = ("md", "html", "json")
+LISTED = 1000
+"""The most that a daemon lists."""
 
 Doc = dict[str, Any]
 
@@ -33,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     below = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     listed = below.add_parser("list", help="newest first (the default)")
-    listed.add_argument("--limit", metavar="N", type=int, default=20)
-    for name, told in (("show", "one of them"), ("report", "one of them, as a document")):
-        one = below.add_parser(name, help=told)
+    listed.add_argument("--limit", metavar="N", type=whole(1, LISTED), default=20)
+    for name, what in (("show", "one of them"), ("report", "one of them, as a document")):
+        one = below.add_parser(name, help=what)
         one.add_argument("id", metavar="ID", help='an id, the beginning of one, or "last"')
         if name == "report":
             one.add_argument("--format", choices=FORMATS, default="md", help="default: md")
@@ -52,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             document(rows)
         else:
             times = found.times(status_or_none(found))
-            say(incidents_text(rows, times) if rows else "nothing has happened yet")
+            say(incidents_text(rows, times) if rows else tr("nothing has happened yet"))
         return Exit.DONE
     doc: Doc = found.client.get(f"/incidents/{part(args.id)}", shape=IncidentShownDoc)
     if args.json or getattr(args, "format", "") == "json":
@@ -73,60 +77,63 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
             row["id"],
             times.short(row["times"].get("tripped_at")),
             _between(row, "tripped_at", "sealed_at"),
-            _between(row, "tripped_at", "resumed_at") or "open",
-            row["kind"],
-            brief(row["title"]),
+            _between(row, "tripped_at", "resumed_at") or tr("open"),
+            cause_word(row["kind"]),
+            reason_words(row["kind"], row["title"]),
         )
         for row in rows
     ]
-    return table(lines, heading=("ID", "PAUSED", "TO SEALED", "LASTED", "KIND", "WHAT"))
+    heading = (tr("ID"), tr("PAUSED"), tr("TO SEALED"), tr("LASTED"), tr("KIND"), tr("WHAT"))
+    return table(lines, heading=heading)
 
 
 def incident_text(doc: Doc, times: Times) -> str:
     """Write one incident for people."""
-    lines = [f"{brief(doc['title'])}  ({doc['kind']}, {doc['id']})"]
-    lines += [
-        f"  {name.removesuffix('_at').replace('_', ' ').ljust(16)}{times.full(at)}"
-        for name, at in doc["times"].items()
-        if at
-    ]
-    lines += [f"  {name.ljust(16)}{value}" for name, value in facts(doc)]
-    lines += [
-        f"  {row['state'].ljust(16)}{row['id']} {plain(row['channel'])} {head(row['text'])} {after}"
-        for row in doc["posts"]
-        if (after := after_sending(row, times))
-    ]
+    title, kind = reason_words(doc["kind"], doc["title"]), cause_word(doc["kind"])
+    lines = [(moment_word(name), times.full(at)) for name, at in doc["times"].items() if at]
+    lines += facts(doc)
+    for row in doc["posts"]:
+        if after := after_sending(row, times):
+            post = f"{row['id']} {plain(row['channel'])} {head(row['text'])} {after}"
+            lines.append((state_word(row["state"]), post))
     for cause in doc["causes"]:
-        lines.append(f"  {'why'.ljust(16)}{cause['kind']}: {brief(cause['reason'])}")
-        lines += [
-            f"  {''.ljust(16)}{times.short(piece['at'])}  {plain(piece['outlet'])}: "
-            f"{brief(piece['title'])}"
-            for piece in cause["evidence"]
-        ]
-    return "\n".join(lines)
+        why = reason_words(cause["kind"], cause["reason"])
+        told_of = tr("{kind}: {reason}").format(kind=cause_word(cause["kind"]), reason=why)
+        lines.append((tr("why"), told_of))
+        lines += [("", _headline(piece, times)) for piece in cause["evidence"]]
+    return f"{title}  ({kind}, {doc['id']})\n{labelled(lines, indent='  ')}"
+
+
+def _headline(piece: Doc, times: Times) -> str:
+    return f"{times.short(piece['at'])}  {plain(piece['outlet'])}: {brief(piece['title'])}"
 
 
 def after_sending(row: Doc, times: Times) -> str:
     """Tell what is known of a post whose answer was lost, or that somebody wanted down."""
-    told = [plain(row["looked"]["words"])] if row.get("looked") else []
+    known = [told(plain(row["looked"]["words"]))] if row.get("looked") else []
     if row.get("retraction"):
-        told.append(wish_text(row["retraction"], times))
-    return "; ".join(told)
+        known.append(wish_text(row["retraction"], times))
+    return "; ".join(known)
 
 
 def facts(doc: Doc) -> list[tuple[str, str]]:
     """Name what was measured."""
     found = [
-        ("to pause", _between(doc, "first_headline_at", "tripped_at")),
-        ("to sealed", _between(doc, "tripped_at", "sealed_at")),
-        ("to answer", _between(doc, "tripped_at", "acked_at")),
-        ("to resume", _between(doc, "tripped_at", "resumed_at")),
+        (tr("to pause"), _between(doc, "first_headline_at", "tripped_at")),
+        (tr("to sealed"), _between(doc, "tripped_at", "sealed_at")),
+        (tr("to answer"), _between(doc, "tripped_at", "acked_at")),
+        (tr("to resume"), _between(doc, "tripped_at", "resumed_at")),
     ]
     if doc["fever"]:
-        found.append(("fever", f"{doc['fever']['per_hour']} headlines/h"))
-    found += [(name.replace("_", " "), str(count)) for name, count in doc["deliveries"].items()]
-    for name in ("acked_by", "resumed_by", "resume_reason", "outcome"):
-        found.append((name.replace("_", " "), brief(doc[name] or "")))
+        count = doc["fever"]["per_hour"]
+        found.append((tr("fever"), tr("{count} headlines/h").format(count=count)))
+    found += [(state_word(name), str(count)) for name, count in doc["deliveries"].items()]
+    found += [
+        (tr("answered by"), told(brief(doc["acked_by"] or ""))),
+        (tr("resumed by"), told(brief(doc["resumed_by"] or ""))),
+        (tr("reason"), brief(doc["resume_reason"] or "")),
+        (tr("outcome"), outcome_word(doc["outcome"] or "")),
+    ]
     return [(name, value) for name, value in found if value]
 
 
@@ -135,6 +142,6 @@ def _between(doc: Doc, first: str, last: str) -> str:
     if not start or not end:
         return ""
     try:
-        return format_duration(max(read_time(end) - read_time(start), timedelta(0)))
+        return span(max(read_time(end) - read_time(start), timedelta(0)))
     except (ValueError, OverflowError):  # no times: shown as a daemon without them would be
         return ""

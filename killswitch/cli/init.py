@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from killswitch.cli.out import document, say
+from killswitch.cli.words import speak, told, tr
 from killswitch.errors import Exit, OperatorError, RefusedError, UsageError
 
 HELP = "write a configuration with the feeds of a country, and say the next three steps"
@@ -72,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     if sys.stdin.isatty() and sys.stdout.isatty() and not args.yes and not args.json:
         choices = ask(choices, answer=_prompt, country_given=bool(args.country))
     _write(target, compose(choices))
+    if not args.json:
+        speak(str(feed_list(choices.country)["language"]))
     _tell(target, choices, as_json=args.json)
     return Exit.DONE
 
@@ -171,7 +175,7 @@ def _asked(
         try:
             return check(typed)
         except UsageError as error:
-            _say(f"  {error.message} {error.hint}")
+            say(f"  {told(error.message)} {told(error.hint)}")
 
 
 def _zone(text: str) -> str:
@@ -288,15 +292,16 @@ def _tell(target: Path, choices: Choices, *, as_json: bool) -> None:
     steps = next_steps(target)
     if as_json:
         facts = {"config": str(target), "country": choices.country, "timezone": choices.timezone}
-        _say(json.dumps({**facts, "feeds": len(feeds), "next": steps}))
+        document({**facts, "feeds": len(feeds), "next": steps})
         return
+    text = tr("Wrote {file}: {count} feeds for {country}, one file channel.")
     label = feed_list(choices.country)["label"]
-    _say(f"Wrote {target}: {len(feeds)} feeds for {label}, one file channel.")
+    say(text.format(file=target, count=len(feeds), country=label))
     if joined:
-        _say(_joined_note(choices.country).replace("\n# ", " ").strip())
-    _say("\nNext three steps")
+        say(_joined_note(choices.country).replace("\n# ", " ").strip())
+    say("\n" + tr("Next three steps"))
     for number, step in enumerate(steps, start=1):
-        _say(f"  {number}. {step}")
+        say(f"  {number}. {step}")
 
 
 def next_steps(target: Path) -> list[str]:
@@ -306,12 +311,10 @@ def next_steps(target: Path) -> list[str]:
     found = find_config(None, os.environ)
     known = found is not None and found.absolute() == target
     program = "killswitch" if known else f"killswitch --config {shlex.quote(str(target))}"
-    return [
-        f"{program} run --check",
-        f"put your mail server into [notify] of {target.name}, then: {program} notify test",
-        f"{program} run   (and beside it: {program} status)",
-    ]
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    # In this order: a test notice needs the daemon, and the daemon needs a good configuration.
+    forms = (
+        tr("put your mail server into [notify] of {file}, then: {program} run --check"),
+        tr("{program} run   (it stays in this terminal; Ctrl-C ends it)"),
+        tr("in a second terminal: {program} notify test, then {program} status"),
+    )
+    return [form.format(file=target.name, program=program) for form in forms]

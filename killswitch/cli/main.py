@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol, TextIO, cast
@@ -19,6 +20,8 @@ from typing import Any, NoReturn, Protocol, TextIO, cast
 from killswitch import __version__
 from killswitch.cli.forgiving import forgiving
 from killswitch.cli.out import document, plain, warn
+from killswitch.cli.paths import find_place
+from killswitch.cli.words import speak, told, tr
 from killswitch.errors import Exit, KillswitchError, UsageError
 
 COMMANDS = (
@@ -95,14 +98,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    speak("en")
     _soften(sys.stdout)
     _soften(sys.stderr)
     try:
         return _run(words)
     except KillswitchError as error:
+        if isinstance(error, UsageError) and error.code == "usage":
+            speak(_language_of(words))
         return _tell(error, as_json=_wants_json(words))
     except KeyboardInterrupt:
-        warn("killswitch: interrupted")
+        warn("killswitch: " + tr("interrupted"))
         return INTERRUPTED
 
 
@@ -118,6 +124,8 @@ def _run(words: list[str]) -> int:
     args = _read(build_parser(commands), words, at=at if name == "pause" else None)
     if args.command is None:
         raise UsageError("usage", "no command is given", "killswitch --help lists them")
+    if args.command != "pause":  # which finds its place itself, and is in a hurry
+        speak(find_place(args, os.environ).language)
     try:
         return int(commands[args.command].run(args))
     except OSError as error:
@@ -158,7 +166,9 @@ def _read(
         if at is None:
             raise
         forgiven = parser.parse_args(forgiving(words, at))
-        warn(f"killswitch: {error.message}; what is no option is taken as the reason")
+        speak(_language_of(words))
+        said = tr("{message}; what is no option is taken as the reason")
+        warn("killswitch: " + said.format(message=told(error.message)))
         return forgiven
 
 
@@ -229,6 +239,17 @@ def _with_list(words: list[str], at: int) -> list[str]:
     return [*words[: at + 1], "list", *words[at + 1 :]] if is_missing else words
 
 
+def _language_of(words: Sequence[str]) -> str:
+    """Find the language where the arguments could not be read."""
+    found = dict.fromkeys(("config", "state_dir", "socket"))
+    for at, word in enumerate(words):
+        name, is_one, value = word.partition("=")
+        if name in GLOBALS:
+            after = words[at + 1] if at + 1 < len(words) else None
+            found[name.removeprefix("--").replace("-", "_")] = value if is_one else after
+    return find_place(argparse.Namespace(**found), os.environ).language
+
+
 def _wants_json(words: Sequence[str]) -> bool:
     return "--json" in (words[: words.index("--")] if "--" in words else words)
 
@@ -238,9 +259,9 @@ def _tell(error: KillswitchError, *, as_json: bool) -> int:
         doc = {"code": error.code, "message": error.message, "hint": error.hint}
         document({"error": doc})
     else:
-        warn(f"killswitch: {error.message}")
+        warn(f"killswitch: {told(error.message)}")
         if error.hint:
-            warn(f"  {error.hint}")
+            warn(f"  {told(error.hint)}")
     return int(error.exit)
 
 

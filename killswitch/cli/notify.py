@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from killswitch.cli.out import emit, plain
+from killswitch.cli.out import emit, labelled, plain
 from killswitch.cli.reach import add_as, new_key, reach
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit
 from killswitch.wire import NotifyTestDoc
 
@@ -35,9 +36,11 @@ def run(args: argparse.Namespace) -> int:
 def tellings_text(doc: dict[str, Any]) -> str:
     """Write which address took the notice."""
     if not doc["tellings"]:
-        return "NO ADDRESS: nobody would be told; set notify.urls"
-    return "\n".join(
-        f"{'accepted' if one['accepted'] else 'FAILED  '}  {plain(one['address'])}"
-        + (f"  {plain(one['problem'])}" if one["problem"] else "")
+        return tr("NO ADDRESS: nobody would be told; set notify.urls")
+    return labelled(
+        (
+            tr("accepted") if one["accepted"] else tr("FAILED"),
+            plain(one["address"]) + (f"  {told(plain(one['problem']))}" if one["problem"] else ""),
+        )
         for one in doc["tellings"]
     )

@@ -14,12 +14,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from killswitch.cli.words import tr
+from killswitch.queue.durations import format_duration
 from killswitch.wire import read_time
 
 HEAD = 60
@@ -152,8 +154,12 @@ class Times:
         return self._written(text, "%H:%M")
 
     def exact(self, text: str | None) -> str:
-        """Write ``11:52:07`` for today, else with its day."""
-        return self._written(text, "%H:%M:%S")
+        """
+        Write ``11:52:07`` for today, else with its day.
+
+        Where only the machine's zone is known it is named: it may not be the team's.
+        """
+        return self._written(text, "%H:%M:%S" if self.zone else "%H:%M:%S %Z")
 
     def full(self, text: str | None) -> str:
         """Write date, time and zone."""
@@ -209,3 +215,16 @@ def table(rows: Sequence[Sequence[str]], *, heading: Sequence[str]) -> str:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
         written.append("  ".join([*cells, line[-1]]).rstrip())
     return "\n".join(written)
+
+
+def labelled(lines: Iterable[tuple[str, str]], *, indent: str = "") -> str:
+    """Write names and values under each other; a line without a value is left out."""
+    told = [(name, value) for name, value in lines if value]
+    wide = max((len(name) for name, _ in told), default=0) + 2
+    return "\n".join(f"{indent}{name.ljust(wide)}{value}" for name, value in told)
+
+
+def span(value: timedelta, words: Callable[[str], str] = tr) -> str:
+    """Write a duration for people, days in the language: ``38 min``, ``3 d 4 h``."""
+    text = format_duration(value)
+    return text.replace(" d", words(" d")) if " d" in text else text

@@ -22,6 +22,7 @@ from typing import Any
 from killswitch.cli.out import Ink, Times, document, head, ink_for, plain, say, warn
 from killswitch.cli.panic import Panic, Press
 from killswitch.cli.reach import Reach, add_as, new_key, reach, readable, said_name, who_am_i
+from killswitch.cli.words import told, tr
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UsageError
 from killswitch.queue.durations import parse_duration
@@ -71,7 +72,8 @@ def _review_s(text: str | None) -> float | None:
     try:
         return parse_duration(text).total_seconds() or None
     except UsageError as error:
-        warn(f"killswitch: --review was passed over: {error}")
+        said = tr("--review was passed over: {why}").format(why=told(error.message))
+        warn(f"killswitch: {said}")
         return None
 
 
@@ -85,7 +87,7 @@ def _end(args: argparse.Namespace, found: Reach, panic: Panic, *, doc: dict[str,
             _say_sealed(found, doc)
     if doc["via"] == "flag" or not doc["sealed"]:
         for note in panic.told:
-            warn(f"killswitch: {note}")
+            warn(f"killswitch: {told(note)}")
     return Exit.DONE if args.no_wait or doc["sealed"] else Exit.NOT_SEALED
 
 
@@ -95,7 +97,8 @@ def _whoever_reads() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        warn(f"killswitch: the answer can't be written: {error.strerror or error}")
+        said = tr("the answer can't be written: {why}").format(why=error.strerror or error)
+        warn(f"killswitch: {said}")
 
 
 def _contract(doc: dict[str, Any]) -> dict[str, Any]:

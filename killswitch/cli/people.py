@@ -13,6 +13,7 @@ import argparse
 
 from killswitch.cli.out import ask, emit, on_terminal, plain, say
 from killswitch.cli.reach import add_as, new_key, reach
+from killswitch.cli.words import tr
 from killswitch.control.client import part
 from killswitch.errors import Exit, UsageError
 
@@ -32,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Erase a name, once somebody has said that it is meant."""
     if not args.yes and not _consents(args):
-        say("nothing was erased")
+        say(tr("nothing was erased"))
         return Exit.FAILED
     reach(args).client.post(f"/people/{part(args.name)}/erase", key=new_key())
-    emit(args, {"erased": args.name}, f"ERASED {plain(args.name)}: the record keeps an id")
+    text = tr("ERASED {name}: the record keeps an id").format(name=plain(args.name))
+    emit(args, {"erased": args.name}, text)
     return Exit.DONE
 
 
@@ -46,5 +48,6 @@ def _consents(args: argparse.Namespace) -> bool:
             "an erasure can't be taken back: without a terminal it needs --yes; nothing was erased",
             f"killswitch people erase {plain(args.name)!r} --yes",
         )
-    said = ask(f"Type {plain(args.name)!r} to erase that name for good: ")
+    question = tr('Type "{name}" to erase that name for good: ')
+    said = ask(question.format(name=plain(args.name)))
     return said == str(args.name)

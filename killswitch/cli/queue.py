@@ -19,6 +19,7 @@ import argparse
 from collections.abc import Callable
 
 from killswitch.cli import queue_files, queue_retract, queue_show, queue_verbs
+from killswitch.cli.numbers import MANY, whole
 from killswitch.cli.reach import add_as
 
 HELP = "list, add, change, import and export posts"
@@ -38,7 +39,7 @@ STATES = (
     "retracting",
     "retracted",
 )
-FORMATS = ("json", "csv", "html")
+FORMATS = ("json", "jsonl", "csv", "html")
 
 _Add = Callable[[argparse.ArgumentParser], None]
 
@@ -110,7 +111,7 @@ def add_filter(parser: argparse.ArgumentParser) -> None:
 def _add_list(parser: argparse.ArgumentParser) -> None:
     add_filter(parser)
     parser.add_argument("--week", action="store_true", help="only what is due within 7 days")
-    parser.add_argument("--limit", metavar="N", type=int, help="at most so many")
+    parser.add_argument("--limit", metavar="N", type=whole(1, MANY), help="at most so many")
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
@@ -144,4 +145,5 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     add_filter(parser)
-    parser.add_argument("--format", choices=FORMATS, default="json", help="default: json")
+    told = "json: documents for scripts (the default); jsonl, csv: for import; html: to look at"
+    parser.add_argument("--format", choices=FORMATS, default="json", help=told)

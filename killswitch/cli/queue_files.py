@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +14,12 @@ from killswitch.cli import html
 from killswitch.cli.out import document, emit, plain, verbatim, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.queue_verbs import home_of, media_of
+from killswitch.cli.queue_written import csv_text, jsonl_text
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
+from killswitch.cli.words import told, tr
 from killswitch.control.client import part
 from killswitch.errors import Exit, KillswitchError, UsageError
-from killswitch.queue.files import COLUMNS, FileRow, LineProblem, read_rows
+from killswitch.queue.files import FileRow, LineProblem, read_rows
 from killswitch.wire import CommittedDoc, ImportDoc, StagedDoc
 
 CHUNK_ROWS = 500
@@ -43,8 +43,11 @@ def run_import(args: argparse.Namespace) -> int:
         counts = _send(found, path.name, sendable, bad=bad, dry_run=args.dry_run, step=step)
     if bad:
         return _refuse(args, path, bad)
-    done = "would be added" if args.dry_run else "added"
-    text = f"{counts['added']} {done}, {counts['same']} were there already"
+    if args.dry_run:
+        text = tr("{added} would be added, {same} were there already")
+    else:
+        text = tr("{added} added, {same} were there already")
+    text = text.format(added=counts["added"], same=counts["same"])
     emit(args, {**counts, "dry_run": args.dry_run}, text)
     return Exit.DONE
 
@@ -165,7 +168,7 @@ def _progress(total: int, *, wanted: bool) -> Iterator[Step]:
     from rich.progress import Progress  # noqa: PLC0415 - as above
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("importing", total=total)
+        task = bar.add_task(tr("importing"), total=total)
         yield lambda count: bar.advance(task, count)
 
 
@@ -179,10 +182,12 @@ def _refuse(args: argparse.Namespace, path: Path, bad: list[LineProblem]) -> int
         document({"error": {"code": "bad_lines", "message": message, "hint": hint, "bad": lines}})
         return Exit.USAGE
     for one in ordered[:BAD_SHOWN]:
-        warn(f"{path}:{one.line}: {plain(one.message)}")
+        warn(f"{path}:{one.line}: {told(plain(one.message))}")
     if len(ordered) > BAD_SHOWN:
-        warn(f"and {len(ordered) - BAD_SHOWN} more (all of them with --json)")
-    warn(f"killswitch: {message}")
+        text = tr("and {count} more (all of them with --json)")
+        warn(text.format(count=len(ordered) - BAD_SHOWN))
+    text = tr("{path}: {count} bad lines; nothing was imported")
+    warn("killswitch: " + text.format(path=path, count=len(ordered)))
     return Exit.USAGE
 
 
@@ -194,48 +199,10 @@ def run_export(args: argparse.Namespace) -> int:
     rows = list(pages(found, args))
     if args.json or args.format == "json":
         document(rows)
-    elif args.format == "csv":
-        verbatim(csv_text(rows).rstrip("\r\n"))
+    elif args.format in {"csv", "jsonl"}:
+        verbatim((csv_text if args.format == "csv" else jsonl_text)(rows).rstrip("\r\n"))
     else:
         status = status_or_none(found)
         media = home_of(found, status) / "media"
         verbatim(html.page(rows, times=found.times(status), media=media))
     return Exit.DONE
-
-
-def csv_text(rows: list[Doc]) -> str:
-    """
-    Write deliveries as a queue file that can be imported again.
-
-    The channels of one post at one time share a row. A cell that a spreadsheet would run as a
-    formula gets a quote in front, which the import takes off again.
-    """
-    grouped: dict[tuple[str, str], list[Doc]] = {}
-    for row in rows:
-        grouped.setdefault((row["post"], row["due"]), []).append(row)
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    for group in grouped.values():
-        writer.writerow([_guarded(cell) for cell in _cells(group)])
-    return written.getvalue()
-
-
-def _cells(group: list[Doc]) -> list[str]:
-    row = group[0]
-    media = row.get("media") or []
-    return [
-        row["due"],
-        ";".join(one["channel"] for one in group),
-        row["text"],
-        ";".join(file["path"] for file in media),
-        ";".join(file["alt"] for file in media),
-        row.get("link") or "",
-        ";".join(row["tags"]),
-        row.get("expires") or "",
-        row["key"] or "",
-    ]
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

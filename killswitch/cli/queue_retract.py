@@ -15,6 +15,8 @@ from typing import Any
 from killswitch.cli.out import Times, ask, emit, on_terminal, plain, say
 from killswitch.cli.queue_verbs import act, warn_refused
 from killswitch.cli.reach import Reach, add_as, reach, status_or_none
+from killswitch.cli.terms import state_word
+from killswitch.cli.words import told, tr
 from killswitch.clock import SystemClock
 from killswitch.control.client import part
 from killswitch.errors import Exit, UsageError
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [_show(found, one) for one in args.ids]
     times = found.times(status_or_none(found))
     if not args.yes and not _consents(rows, times):
-        say("nothing was done; it stays where it is")
+        say(tr("nothing was done; it stays where it is"))
         return Exit.FAILED
     doc = act(found, {"verb": "retract", "ids": [row["id"] for row in rows], "reason": args.reason})
     rows = _wait(found, [row["id"] for row in doc["done"]])
@@ -82,16 +84,20 @@ def _show(found: Reach, one: str) -> Doc:
 def _consents(rows: list[Doc], times: Times) -> bool:
     for row in rows:
         say(_about(row, times))
-    say("The text and this record stay in killswitch; who has seen or copied it has seen it.")
-    return ask('Type "retract" to take it down: ') == "retract"
+    say(tr("The text and this record stay in killswitch; who has seen or copied it has seen it."))
+    return ask(tr('Type "retract" to take it down: ')) == "retract"
 
 
 def _about(row: Doc, times: Times) -> str:
-    left = f"left {times.full(row['sent_at'])}" if row.get("sent_at") else "may have gone out"
-    lines = [f"{row['id']} on {plain(row['channel'])}, state {row['state']}: {left}"]
+    left = tr("may have gone out")
+    if row.get("sent_at"):
+        left = tr("left {when}").format(when=times.full(row["sent_at"]))
+    form = tr("{id} on {channel}, {state}: {left}")
+    channel, state = plain(row["channel"]), state_word(row["state"])
+    lines = [form.format(id=row["id"], channel=channel, state=state, left=left)]
     lines.append(f"  {plain(row['text'])}")
     details = [row.get("link"), row.get("remote_url"), row.get("author")]
-    details.append(f"id there: {row['remote_id']}" if row.get("remote_id") else "")
+    details.append(tr("id there: {id}").format(id=row["remote_id"]) if row.get("remote_id") else "")
     return "\n".join(lines + [f"  {plain(detail)}" for detail in details if detail])
 
 
@@ -115,12 +121,14 @@ def _is_open(row: Doc, ends: Any) -> bool:
 
 
 def _told(row: Doc, times: Times) -> str:
-    name, channel = row["id"], plain(row["channel"])
     wish = row["retraction"] or {}
+    said = told(plain(row.get("problem") or wish.get("detail") or ""))
+    when = times.full(wish.get("ended_at"))
+    form = tr("NOT TAKEN DOWN {id}: {said}")
     if row["state"] == "retracted":
-        return f"TAKEN DOWN {name} from {channel}, {times.full(wish.get('ended_at'))}"
+        form = tr("TAKEN DOWN {id} from {channel}, {when}")
     if row["state"] == "retracting":
-        said = plain(wish.get("detail") or "no answer yet")
+        said = told(plain(wish.get("detail") or "")) or tr("no answer yet")
         when = times.full(wish.get("next_at"))
-        return f"NOT TAKEN DOWN YET {name}: {channel}: {said}; it is asked again by itself, {when}"
-    return f"NOT TAKEN DOWN {name}: {plain(row.get('problem') or wish.get('detail') or '')}"
+        form = tr("NOT TAKEN DOWN YET {id}: {channel}: {said}; it is asked again by itself, {when}")
+    return form.format(id=row["id"], channel=plain(row["channel"]), said=said, when=when)

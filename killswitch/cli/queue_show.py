@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Times, document, head, plain, say, table
+from killswitch.cli.out import Times, document, head, labelled, plain, say, table
 from killswitch.cli.reach import Reach, reach, status_or_none
+from killswitch.cli.terms import clash_words, decision_word, hold_word, state_word
+from killswitch.cli.words import told, tr
 from killswitch.clock import SystemClock
 from killswitch.control.client import part
 from killswitch.wire import DeliveryShownDoc, QueuePageDoc, z_time
@@ -31,9 +33,10 @@ def run_list(args: argparse.Namespace) -> int:
         document(rows)
         return 0
     times = found.times(status_or_none(found))
-    say(rows_text(rows, times) if rows else "no posts")
+    say(rows_text(rows, times) if rows else tr("no posts"))
     if more:
-        say(f"only the first {len(rows)} are shown: --json, a filter or --limit N show others")
+        text = tr("only the first {count} are shown: --json, a filter or --limit N show others")
+        say(text.format(count=len(rows)))
     return 0
 
 
@@ -67,19 +70,19 @@ def rows_text(rows: list[Doc], times: Times) -> str:
         (row["id"], times.short(row["due"]), plain(row["channel"]), _state(row), head(row["text"]))
         for row in rows
     ]
-    return table(lines, heading=("ID", "DUE", "CHANNEL", "STATE", "TEXT"))
+    return table(lines, heading=(tr("ID"), tr("DUE"), tr("CHANNEL"), tr("STATE"), tr("TEXT")))
 
 
 def _state(row: Doc) -> str:
-    parts = [row["state"]]
+    parts = [state_word(row["state"])]
     if row["reason"]:
-        parts.append(f"({row['reason']})")
+        parts.append(f"({hold_word(row['reason'])})")
     if row["decision"]:
-        parts.append(f"-> {row['decision']}")
+        parts.append(f"-> {decision_word(row['decision'])}")
     if row["state"] == "uncertain" and row.get("looked"):
-        parts.append(f"({plain(row['looked']['words'])})")
+        parts.append(f"({told(plain(row['looked']['words']))})")
     if row["clash"]:
-        parts.append("CLASH " + ", ".join(f'"{plain(word)}"' for word in row["clash"][:3]))
+        parts.append(clash_words(row["clash"][:3]))
     return " ".join(parts)
 
 
@@ -96,60 +99,70 @@ def run_show(args: argparse.Namespace) -> int:
 
 def shown_text(doc: Doc, times: Times) -> str:
     """Write one delivery with all that happened to it."""
-    lines = [f"{name.ljust(10)}{value}" for name, value in _facts(doc, times) if value]
+    return labelled([*_facts(doc, times), *_past(doc, times)])
+
+
+def _past(doc: Doc, times: Times) -> Iterator[tuple[str, str]]:
     for attempt in doc["attempts"]:
-        detail = plain(attempt["detail"] or "")
-        lines.append(
-            f"{'Try'.ljust(10)}{attempt['number']}  {times.full(attempt['intent_at'])}  "
-            f"{attempt['outcome']}  {detail}".rstrip()
-        )
-    lines += [
-        f"{'Look'.ljust(10)}after try {look['attempt']}  {times.full(look['at'])}  "
-        f"{look['found']}  {plain(look['detail'])}"
-        for look in doc["looks"]
-    ]
-    lines += [f"{'Retract'.ljust(10)}{wish_text(wish, times)}" for wish in doc["retractions"]]
-    lines += [
-        f"{'History'.ljust(10)}{times.full(row['at'])}  {row['event']}  {plain(row['actor'])}"
-        for row in doc["history"]
-    ]
-    return "\n".join(lines)
+        detail = told(plain(attempt["detail"] or ""))
+        when = times.full(attempt["intent_at"])
+        yield tr("Try"), f"{attempt['number']}  {when}  {attempt['outcome']}  {detail}".rstrip()
+    for look in doc["looks"]:
+        after = tr("after try {number}").format(number=look["attempt"])
+        found, detail = _found_word(look["found"]), told(plain(look["detail"]))
+        yield tr("Look"), f"{after}  {times.full(look['at'])}  {found}  {detail}"
+    for wish in doc["retractions"]:
+        yield tr("Retract"), wish_text(wish, times)
+    for row in doc["history"]:
+        yield tr("History"), f"{times.full(row['at'])}  {row['event']}  {plain(row['actor'])}"
+
+
+def _found_word(found: str) -> str:
+    return {"there": tr("there"), "absent": tr("not there"), "unknown": tr("no clear answer")}.get(
+        found, found
+    )
 
 
 def wish_text(wish: Doc, times: Times) -> str:
     """Write one wish to take a post down: by whom, why, and what came of it."""
-    came = {"gone": "taken down", "refused": "refused", "given_up": "not known"}
+    came = {"gone": tr("taken down"), "refused": tr("refused"), "given_up": tr("not known")}
     ended = f", {times.full(wish['ended_at'])}" if wish["ended_at"] else ""
-    said = f" ({plain(wish['detail'])})" if wish["detail"] else ""
-    return (
-        f"{came.get(wish['outcome'], 'asked for')}{ended}{said}: by {plain(wish['by'] or '-')}, "
-        f"{times.full(wish['asked_at'])}: {plain(wish['reason'])}"
+    said = f" ({told(plain(wish['detail']))})" if wish["detail"] else ""
+    asked = tr("asked for by {who}, {when}: {why}").format(
+        who=plain(wish["by"] or "-"), when=times.full(wish["asked_at"]), why=plain(wish["reason"])
     )
+    if wish["outcome"] not in came:
+        return f"{asked}{said}"
+    return f"{came[wish['outcome']]}{ended}{said}; {asked}"
 
 
 def _facts(doc: Doc, times: Times) -> Iterator[tuple[str, str]]:
-    yield (
-        "Post",
-        f"{doc['id']} (post {doc['post']}" + (f", key {plain(doc['key'])})" if doc["key"] else ")"),
-    )
-    yield "Channel", plain(doc["channel"])
-    yield "State", _state(doc)
-    zone = f" ({doc['wall']} in {doc['zone']})" if doc.get("wall") else ""
-    yield "Due", times.full(doc["due"]) + zone
-    yield "Text", plain(doc["text"])
-    yield "Link", plain(doc.get("link") or "")
-    yield "Tags", ", ".join(plain(tag) for tag in doc["tags"])
+    key = tr(", key {key}").format(key=plain(doc["key"])) if doc["key"] else ""
+    yield tr("Post"), tr("{id} (post {post}{key})").format(id=doc["id"], post=doc["post"], key=key)
+    yield tr("Channel"), plain(doc["channel"])
+    yield tr("State"), _state(doc)
+    yield tr("Due"), times.full(doc["due"]) + _wall(doc)
+    yield tr("Text"), plain(doc["text"])
+    yield tr("Link"), plain(doc.get("link") or "")
+    yield tr("Tags"), ", ".join(plain(tag) for tag in doc["tags"])
     for media in doc.get("media") or []:
-        yield "Media", f"{plain(media['path'])} {head(media['alt'])}"
-    yield "Author", plain(doc.get("author") or "")
-    yield "Approved", plain(doc.get("approved_by") or "")
-    yield "Expires", times.full(doc["expires"]) if doc.get("expires") else ""
+        yield tr("Media"), f"{plain(media['path'])} {head(media['alt'])}"
+    yield tr("Author"), plain(doc.get("author") or "")
+    yield tr("Approved"), plain(doc.get("approved_by") or "")
+    yield tr("Expires"), times.full(doc["expires"]) if doc.get("expires") else ""
     for hold in doc.get("holds") or []:
         words = ", ".join(f'"{plain(word)}"' for word in hold["words"])
-        yield "Held by", f"{hold['kind']} {plain(hold['ref'])} {words}".rstrip()
-    yield "Sent", times.full(doc["sent_at"]) if doc.get("sent_at") else ""
-    yield "Remote id", plain(doc.get("remote_id") or "")
-    yield "Address", plain(doc.get("remote_url") or "")
-    yield "Problem", plain(doc.get("problem") or "")
+        yield tr("Held by"), f"{hold_word(hold['kind'])} {plain(hold['ref'])} {words}".rstrip()
+    yield tr("Sent"), times.full(doc["sent_at"]) if doc.get("sent_at") else ""
+    yield tr("Remote id"), plain(doc.get("remote_id") or "")
+    yield tr("Address"), plain(doc.get("remote_url") or "")
+    yield tr("Problem"), told(plain(doc.get("problem") or ""))
     looked = doc.get("looked")
-    yield "Looked", plain(looked["words"]) if looked else ""
+    yield tr("Looked"), told(plain(looked["words"])) if looked else ""
+
+
+def _wall(doc: Doc) -> str:
+    """Tell the wall time that was asked for, where it is known."""
+    if not doc.get("wall"):
+        return ""
+    return tr(" ({wall} in {zone})").format(wall=doc["wall"], zone=doc["zone"])

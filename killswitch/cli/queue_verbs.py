@@ -14,6 +14,8 @@ from killswitch import media
 from killswitch.cli.out import Times, emit, plain, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
+from killswitch.cli.terms import decision_word, state_word
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit, KillswitchError, UnreachableError, UsageError
 from killswitch.wire import ActedDoc, AddedDoc
 
@@ -28,8 +30,6 @@ VERBS = {
     "confirm": "a post from beyond the horizon is still right",
     "resolve": "say whether an uncertain post is on the network",
 }
-ADDED = {"held": "held", "awaiting_approval": "waiting for approval:"}
-"""What a new post is called that is not simply scheduled; the note says why."""
 MEDIA_DIR = "media"
 PORTION = 200
 """Posts that are sent at once: done in a second or two on a small machine."""
@@ -52,15 +52,29 @@ def run_add(args: argparse.Namespace) -> int:
         "key": args.key,
     }
     doc: Doc = found.client.post("/queue", body, key=new_key(), shape=AddedDoc)
-    when = found.times(status).full(doc["due"])
     is_paused = status is not None and status["state"] == "paused"
-    became = "added (paused)" if is_paused else "scheduled"
-    became = ADDED.get(doc.get("state", ""), became)
-    lines = [f"{became} {' '.join(doc['ids'])} for {when} ({doc['wall']} in {doc['zone']})"]
+    text = _added(doc.get("state", ""), is_paused=is_paused).format(
+        ids=" ".join(doc["ids"]),
+        when=found.times(status).full(doc["due"]),
+        wall=doc["wall"],
+        zone=doc["zone"],
+    )
+    lines = [text]
     if doc.get("note"):
-        lines.append(f"note: {plain(doc['note'])}")
+        lines.append(tr("note: {note}").format(note=told(plain(doc["note"]))))
     emit(args, doc, "\n".join(lines))
     return Exit.DONE
+
+
+def _added(state: str, *, is_paused: bool) -> str:
+    """Say what became of a new post; the note says why it is not simply scheduled."""
+    if state == "held":
+        return tr("held {ids} for {when} ({wall} in {zone})")
+    if state == "awaiting_approval":
+        return tr("waiting for approval: {ids} for {when} ({wall} in {zone})")
+    if is_paused:
+        return tr("added (paused) {ids} for {when} ({wall} in {zone})")
+    return tr("scheduled {ids} for {when} ({wall} in {zone})")
 
 
 def run_act(args: argparse.Namespace) -> int:
@@ -117,9 +131,11 @@ def act_on_all(found: Reach, body: Doc, args: argparse.Namespace) -> tuple[Doc, 
             break
         doc["done"] += answer["done"]
         doc["refused"] += answer["refused"]
-        warn(f"{args.verb}: {sum(map(len, portions[: number + 1]))} of {len(ids)} posts")
+        text = tr("{verb}: {count} of {all} posts")
+        count = sum(map(len, portions[: number + 1]))
+        warn(text.format(verb=args.verb, count=count, all=len(ids)))
     done, left = len(doc["done"]), len(doc["refused"])
-    warn(f"{args.verb}: {done} done, {left} not")
+    warn(tr("{verb}: {done} done, {left} not").format(verb=args.verb, done=done, left=left))
     return doc, Exit.REFUSED if left and code is Exit.DONE else code
 
 
@@ -171,16 +187,25 @@ def acted_text(doc: Doc, times: Times) -> str:
     """Write what became of each delivery."""
     lines = []
     for row in doc["done"]:
-        decided = f", decided: {row['decision']}" if row.get("decision") else ""
-        lines.append(f"{row['id']}  {row['state']}, due {times.full(row['due'])}{decided}")
-    return "\n".join(lines) if lines or doc["refused"] else "no post was meant"
+        text = tr("{id}  {state}, due {when}")
+        if row.get("decision"):
+            text = tr("{id}  {state}, due {when}, decided: {decision}")
+        lines.append(
+            text.format(
+                id=row["id"],
+                state=state_word(row["state"]),
+                when=times.full(row["due"]),
+                decision=decision_word(row.get("decision") or ""),
+            )
+        )
+    return "\n".join(lines) if lines or doc["refused"] else tr("no post was meant")
 
 
 def warn_refused(doc: Doc) -> None:
     """Tell which deliveries were left as they were, and why."""
     for row in doc["refused"]:
-        hint = f" ({plain(row['hint'])})" if row.get("hint") else ""
-        warn(f"killswitch: {row['id']}: {plain(row['message'])}{hint}")
+        hint = f" ({told(plain(row['hint']))})" if row.get("hint") else ""
+        warn(f"killswitch: {row['id']}: {told(plain(row['message']))}{hint}")
 
 
 def home_of(found: Reach, status: Doc | None) -> Path:
@@ -214,9 +239,18 @@ def media_of(
     words = [*alts, *[""] * (len(paths) - len(alts))]
     store = home / MEDIA_DIR
     return [
-        {"path": _brought(folder / path, store, within=folder if inside else None), "alt": alt}
+        {
+            "path": _brought(_lying(path, folder, store), store, within=folder if inside else None),
+            "alt": alt,
+        }
         for path, alt in zip(paths, words, strict=True)
     ]
+
+
+def _lying(path: str, folder: Path, store: Path) -> Path:
+    """Find a file beside where it was named, else where an export names it: in ``media/``."""
+    beside, kept = folder / path, store / path
+    return kept if not beside.exists() and kept.is_file() else beside
 
 
 def _brought(path: Path, store: Path, *, within: Path | None) -> str:

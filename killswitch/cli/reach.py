@@ -16,7 +16,7 @@ from typing import Any
 
 from killswitch.cli.out import Times, now_of, plain, times_for, warn
 from killswitch.cli.paths import Place, find_place
-from killswitch.cli.words import words_of
+from killswitch.cli.words import speak, told, words_of
 from killswitch.clock import SystemClock
 from killswitch.control.client import Client
 from killswitch.errors import ConfigError, UnreachableError
@@ -38,7 +38,17 @@ class Reach:
 
     def words(self, doc: dict[str, Any] | None = None) -> Callable[[str], str]:
         """Find the words of the installation's language."""
-        return words_of(str((doc or {}).get("language") or self.place.language))
+        return words_of(self.language_of(doc))
+
+    def language_of(self, doc: dict[str, Any] | None) -> str:
+        """
+        Find the language of the screens.
+
+        What the caller asks for by the environment goes first, then what a status says of the
+        installation, then what is configured here.
+        """
+        asked = os.environ.get("KILLSWITCH_LANGUAGE")
+        return str(asked or (doc or {}).get("language") or self.place.language)
 
 
 def reach(args: argparse.Namespace, *, is_panic: bool = False) -> Reach:
@@ -59,8 +69,9 @@ def reach(args: argparse.Namespace, *, is_panic: bool = False) -> Reach:
             f"{place.config} can't be read: {place.fault}; nothing was done",
             "mend it, or name the right one with --config",
         )
+    speak(place.language)
     for note in place.notes:
-        warn(f"killswitch: {note}")
+        warn(f"killswitch: {told(note)}")
     client = Client(place.socket, said=said_name(args), state_dir=place.state_dir)
     return Reach(place=place, client=client)
 
@@ -116,4 +127,5 @@ def status_or_none(found: Reach) -> dict[str, Any] | None:
         doc: dict[str, Any] = found.client.get("/status", timeout_s=5, shape=StatusDoc)
     except UnreachableError:
         return None
+    speak(found.language_of(doc))
     return doc

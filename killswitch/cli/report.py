@@ -11,11 +11,13 @@ from html import escape
 from typing import Any
 
 from killswitch.cli.out import Times, plain
+from killswitch.cli.terms import cause_word, decision_word, moment_word, reason_words, state_word
+from killswitch.cli.words import tr
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 
 _HEAD = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="{lang}"><head><meta charset="utf-8"><title>{title}</title>
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; style-src 'unsafe-inline'">
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:1rem auto;padding:0 1rem}}
@@ -38,7 +40,7 @@ def markdown(doc: Doc, times: Times) -> str:
 
 def html(doc: Doc, times: Times) -> str:
     """Write an incident as one page that loads nothing."""
-    head = _HEAD.format(title=escape(doc["title"]))
+    head = _HEAD.format(title=escape(doc["title"]), lang=tr("en"))
     parts = [head, f"<body><h1>{escape(doc['title'])}</h1>"]
     for title, rows in _sections(doc, times):
         if rows:
@@ -57,28 +59,31 @@ def _sections(doc: Doc, times: Times) -> list[tuple[str, list[Row]]]:
         for cause in doc["causes"]
         for piece in cause["evidence"]
     ]
+    moments = [(moment_word(name), times.full(at)) for name, at in doc["times"].items() if at]
     return [
-        ("When", [(_name(name), times.full(at)) for name, at in doc["times"].items() if at]),
-        ("Measured", facts(doc)),
-        ("Why", [(cause["kind"], plain(cause["reason"])) for cause in doc["causes"]]),
-        ("Headlines", headlines),
-        ("Posts", [_post(row, after_sending(row, times), times) for row in doc["posts"]]),
-        ("Decisions", [_decision(row) for row in doc["decisions"]]),
+        (tr("When"), moments),
+        (tr("Measured"), facts(doc)),
+        (tr("Why"), [_why(cause) for cause in doc["causes"]]),
+        (tr("Headlines"), headlines),
+        (tr("Posts"), [_post(row, after_sending(row, times), times) for row in doc["posts"]]),
+        (tr("Decisions"), [_decision(row, times) for row in doc["decisions"]]),
     ]
 
 
 def _post(row: Doc, after: str, times: Times) -> Row:
-    told = f"{row['channel']}, {row['state']}: {row['text']}" + (f" ({after})" if after else "")
-    return times.full(row["due"]), plain(told)
+    line = f"{row['channel']}, {state_word(row['state'])}: {row['text']}"
+    return times.full(row["due"]), plain(line + (f" ({after})" if after else ""))
 
 
-def _decision(row: Doc) -> Row:
-    told = [f"{name} {value}" for name, value in row.items() if value is not None and name != "id"]
-    return str(row.get("id") or row.get("delivery") or "-"), plain(", ".join(told))
+def _why(cause: Doc) -> Row:
+    return cause_word(cause["kind"]), reason_words(cause["kind"], cause["reason"])
 
 
-def _name(name: str) -> str:
-    return name.removesuffix("_at").replace("_", " ")
+def _decision(row: Doc, times: Times) -> Row:
+    what, who = decision_word(row.get("decision") or "-"), plain(row.get("by") or "-")
+    told_at = tr("{decision}, by {who}, {when}")
+    line = told_at.format(decision=what, who=who, when=times.full(row.get("at")))
+    return str(row.get("delivery") or "-"), line
 
 
 def _md(text: str) -> str:

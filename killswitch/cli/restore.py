@@ -17,6 +17,7 @@ from killswitch import lockfile
 from killswitch.cli.offline import add_store, store_of
 from killswitch.cli.out import ask, emit, on_terminal
 from killswitch.cli.reach import Reach, new_key, reach, who_am_i
+from killswitch.cli.words import tr
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, RefusedError, UsageError
 from killswitch.flags import FlagDir
@@ -42,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
     _consent(args, store)
     _restore(found, backup, store)
     doc = {"restored": str(backup), "store": str(store), "paused": True}
-    text = (
-        f"RESTORED {store} from {backup}\n"
-        "The queue is PAUSED: posts that left since the backup are not known to it.\n"
-        "Next step  killswitch run, then killswitch triage"
+    lines = (
+        tr("RESTORED {store} from {backup}").format(store=store, backup=backup),
+        tr("The queue is PAUSED: posts that left since the backup are not known to it."),
+        tr("Next step  killswitch run, then killswitch triage"),
     )
-    emit(args, doc, text)
+    emit(args, doc, "\n".join(lines))
     return Exit.DONE
 
 
@@ -60,7 +61,8 @@ def _consent(args: argparse.Namespace, store: Path) -> None:
             "restore replaces the store: without a terminal it needs --yes; nothing was changed",
             "killswitch restore FILE --yes",
         )
-    if ask(f'This replaces {store}. Type "restore" to go on: ') != "restore":
+    question = tr('This replaces {store}. Type "restore" to go on: ')
+    if ask(question.format(store=store)) != "restore":
         raise UsageError("stopped", "nothing was changed", "")
 
 

@@ -15,9 +15,10 @@ import os
 import sys
 from typing import Any
 
-from killswitch.cli.out import ask, emit, ink_for, on_terminal, say
-from killswitch.cli.reach import Reach, add_as, new_key, reach
-from killswitch.cli.screen_resume import preview_text
+from killswitch.cli.numbers import VERSION_MOST, whole
+from killswitch.cli.out import Times, ask, emit, ink_for, on_terminal, say
+from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
+from killswitch.cli.screen_resume import Words, preview_text
 from killswitch.errors import Exit, UsageError
 from killswitch.wire import ResumeDoc, ResumePreviewDoc
 
@@ -30,7 +31,9 @@ ANSWER_S = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the reason and the version that was seen."""
     parser.add_argument("--reason", metavar="TEXT", help="why it is safe now; recorded")
-    parser.add_argument("--seen", metavar="VERSION", type=int, help="the version you looked at")
+    parser.add_argument(
+        "--seen", metavar="VERSION", type=whole(0, VERSION_MOST), help="the version you looked at"
+    )
     parser.add_argument(
         "--keep-held", action="store_true", help="leave undecided posts held, and resume"
     )
@@ -48,12 +51,16 @@ def run(args: argparse.Namespace) -> int:
         answer = {"version": doc["version"], "closed": [], "held": doc["held"], "lead_until": None}
         emit(args, answer, found.words()("nothing is paused"))
         return Exit.DONE
+    status = status_or_none(found)
+    words, times = found.words(status), found.times(status)
     if not args.yes:
-        _show(found, doc)
-        if not _consents(args, found, doc):
-            say(found.words()("nothing was done; it stays paused"))
+        say(preview_text(doc, times=times, words=words, ink=ink_for(sys.stdout, os.environ)))
+        if not _consents(args, words, doc):
+            say(words("nothing was done; it stays paused"))
             return Exit.FAILED
-    return _resume(args, found, seen=args.seen if args.seen is not None else doc["version"])
+    doc = _resume(args, found, seen=args.seen if args.seen is not None else doc["version"])
+    emit(args, doc, _resumed(doc, words, times))
+    return Exit.DONE
 
 
 def check_consent(args: argparse.Namespace, command: str) -> None:
@@ -84,33 +91,29 @@ def check_consent(args: argparse.Namespace, command: str) -> None:
         )
 
 
-def _show(found: Reach, doc: dict[str, Any]) -> None:
-    ink = ink_for(sys.stdout, os.environ)
-    say(preview_text(doc, times=found.times(), words=found.words(), ink=ink))
-
-
-def _consents(args: argparse.Namespace, found: Reach, doc: dict[str, Any]) -> bool:
-    words = found.words()
+def _consents(args: argparse.Namespace, words: Words, doc: dict[str, Any]) -> bool:
     if args.seen is not None and args.seen != doc["version"]:
         say(words("It changed since version {seen}: look again.").format(seen=args.seen))
     question = words('Type "resume" to let posts leave again (version {version}): ')
     return ask(question.format(version=doc["version"])) == "resume"
 
 
-def _resume(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
+def _resume(args: argparse.Namespace, found: Reach, *, seen: int) -> dict[str, Any]:
     body = {"seen": seen, "reason": args.reason, "keep_held": args.keep_held}
     doc: dict[str, Any] = found.client.post(
         "/resume", body, key=new_key(), timeout_s=ANSWER_S, shape=ResumeDoc
     )
-    words = found.words()
+    return doc
+
+
+def _resumed(doc: dict[str, Any], words: Words, times: Times) -> str:
     lines = [words("RESUMED (version {version})").format(version=doc["version"])]
     if doc.get("released"):
         lines.append(words("{count} released posts leave one by one").format(count=doc["released"]))
     if doc["held"]:
         lines.append(words("{count} posts stay held").format(count=doc["held"]))
     if doc["lead_until"]:
-        when = found.times().short(doc["lead_until"])
+        when = times.short(doc["lead_until"])
         lines.append(words("Posts due before {when} wait for a human").format(when=when))
     lines.append(words("Next step  killswitch queue --state held"))
-    emit(args, doc, "\n".join(lines))
-    return Exit.DONE
+    return "\n".join(lines)

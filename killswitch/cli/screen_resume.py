@@ -10,6 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from killswitch.cli.out import Ink, Times, head, plain
+from killswitch.cli.terms import cause_word, decision_word, hold_word, reason_words, state_word
+from killswitch.cli.words import told
+from killswitch.wire import z_time
 
 Words = Callable[[str], str]
 
@@ -28,6 +31,7 @@ def preview_text(doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -
     """
     version = words("version {version}").format(version=doc["version"])
     lines = [ink(words("PAUSED"), "red") + f" ({version})"]
+    lines.append(words("It is {now}").format(now=times.full(z_time(times.now))))
     lines += _causes(doc, times=times, words=words)
     lines += _standing(doc, words=words, ink=ink)
     lists = (
@@ -52,11 +56,11 @@ def post_line(post: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> 
         head(post["text"]),
     ]
     if post.get("decision"):
-        parts.append(words("-> {decision}").format(decision=post["decision"]))
+        parts.append(words("-> {decision}").format(decision=decision_word(post["decision"])))
     elif post.get("reason"):
-        parts.append(f"({post['state']}: {post['reason']})")
+        parts.append(f"({state_word(post['state'])}: {hold_word(post['reason'])})")
     elif post["state"] == "uncertain" and post.get("looked"):
-        parts.append(f"({plain(post['looked']['words'])})")
+        parts.append(f"({told(plain(post['looked']['words']))})")
     if post.get("stale"):
         parts.append(words("STALE"))
     if post["clash"]:
@@ -69,8 +73,9 @@ def _causes(doc: dict[str, Any], *, times: Times, words: Words) -> list[str]:
     lines = []
     for cause in doc["causes"]:
         when = times.short(cause["since"])
-        reason = plain(cause["reason"]) or cause["kind"]
-        lines.append(f"  {when}  {cause['kind']}  {reason}  ({plain(cause['by'])})")
+        kind = cause_word(cause["kind"])
+        reason = reason_words(cause["kind"], cause["reason"]) or kind
+        lines.append(f"  {when}  {kind}  {reason}  ({told(plain(cause['by']))})")
         for piece in cause["evidence"][:SHOWN]:
             at = times.short(piece["at"])
             lines.append(f"         {at}  {plain(piece['outlet'])}: {plain(piece['title'])}")
@@ -83,7 +88,7 @@ def _causes(doc: dict[str, Any], *, times: Times, words: Words) -> list[str]:
 def _standing(doc: dict[str, Any], *, words: Words, ink: Ink) -> list[str]:
     form = words("STILL STANDS: {kind}: {why}")
     return [
-        ink(form.format(kind=one["kind"], why=plain(one["why"])), "yellow")
+        ink(form.format(kind=cause_word(one["kind"]), why=told(plain(one["why"]))), "yellow")
         for one in doc["standing"]
     ]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Ink, Times, brief, head, plain
-from killswitch.queue.durations import format_duration
+from killswitch.cli.out import Ink, Times, brief, head, plain, span
+from killswitch.cli.terms import cause_word, reason_words
+from killswitch.cli.words import told
 
 Words = Callable[[str], str]
 Line = tuple[str, str]
@@ -63,7 +64,7 @@ class Screen:
     def _paused(self) -> str:
         doc = self._doc
         since = doc.get("since") or min((cause["since"] for cause in doc["causes"]), default=None)
-        start = self._say("PAUSED for {span}").format(span=self._span(self._times.ago(since)))
+        start = self._say("PAUSED for {span}").format(span=span(self._times.ago(since), self._say))
         if doc["sealed"]:
             when = self._times.exact(doc["sealed_at"])
             return start + self._say(": nothing leaves since {when}").format(when=when)
@@ -82,10 +83,6 @@ class Screen:
             return self._say("RUNNING, guard: watching, without a queue of its own")
         return self._say("RUNNING: posts leave when they are due")
 
-    def _span(self, value: timedelta) -> str:
-        text = format_duration(value)
-        return text.replace(" d", self._say(" d")) if " d" in text else text
-
     # ---- the lines ------------------------------------------------------------------------------
 
     def _lines(self) -> Iterable[Line]:
@@ -97,13 +94,15 @@ class Screen:
         yield say("Went out"), self._went_out()
         yield say("Held"), self._held()
         yield say("Next"), self._next()
+        yield say("Channels"), self._gone()
         yield say("Sent"), self._sent()
         yield say("Who"), self._who()
         yield say("By hand"), self._by_hand()
         yield say("Relays"), self._relays()
         yield say("Notices"), self._notices()
         yield say("Watching"), self._watching()
-        yield say("One outlet"), self._one_outlet()
+        if not self._waits_for_another():
+            yield say("One outlet"), self._one_outlet()
         yield say("Rehearsal"), self._rehearsal()
         yield say("Flags"), self._flags()
         yield say("State in"), plain(str(self._doc["state_dir"])) if self._is_lost else ""
@@ -125,15 +124,22 @@ class Screen:
         lines = [self._cause(cause) for cause in causes[:CAUSES_SHOWN]]
         if len(causes) > CAUSES_SHOWN:
             lines.append(self._say("and {count} more").format(count=len(causes) - CAUSES_SHOWN))
-        # What one outlet alone says has a line of its own.
-        told = {"unconfirmed"} if self._doc.get("one_outlet") else set()
-        waits = [one for one in self._doc["inhibits"] if one["kind"] not in told]
-        return lines + [brief(one["reason"]) for one in waits]
+        # What one outlet alone says is told once: here where posts wait for it, else further down.
+        alone = {"unconfirmed"} if self._doc.get("one_outlet") else set()
+        waits = [one for one in self._doc["inhibits"] if one["kind"] not in alone]
+        if self._waits_for_another():
+            lines.append(self._one_outlet())
+        return lines + [told(brief(one["reason"])) for one in waits]
+
+    def _waits_for_another(self) -> bool:
+        """Say whether posts wait since one newsroom alone reports something."""
+        return bool(self._doc["state"] == "inhibited" and self._doc.get("one_outlet"))
 
     def _cause(self, cause: dict[str, Any]) -> str:
-        reason = brief(cause["reason"]) or cause["kind"]
+        kind = cause["kind"]
+        reason = reason_words(kind, cause["reason"]) or cause_word(kind)
         if cause["kind"] in {"manual", "flag"}:
-            who = plain(cause["by"])
+            who = told(plain(cause["by"]))
             when = self._times.short(cause["since"])
             return self._say("{reason} (by {who}, {when})").format(
                 reason=reason, who=who, when=when
@@ -188,7 +194,7 @@ class Screen:
         for post in posts[:WENT_OUT_SHOWN]:
             when = f"{self._times.short(post['at'])} " if post.get("at") else ""
             who = f" ({plain(post['author'])})" if post.get("author") else ""
-            note = f" ({brief(post['note'])})" if post.get("note") else ""
+            note = f" ({told(brief(post['note']))})" if post.get("note") else ""
             shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}{note}")
         more = len(posts) - WENT_OUT_SHOWN
         return " · ".join(shown) + (f" · +{more}" if more > 0 else "")
@@ -218,9 +224,17 @@ class Screen:
             return self._say("nothing is scheduled")
         return " · ".join(dict.fromkeys(shown))
 
+    def _gone(self) -> str:
+        form = self._say("{channel} is gone, {count} posts of it can't leave")
+        text = " · ".join(
+            form.format(channel=plain(channel), count=count)
+            for channel, count in (self._doc.get("orphaned") or {}).items()
+        )
+        return self._ink(text, "yellow") if text else ""
+
     def _channel_waits(self, due: Mapping[str, Any]) -> str:
         until = f"→ {self._times.short(due['waits_until'])}"
-        channel, why = plain(due["channel"]), plain(due["waits_why"])
+        channel, why = plain(due["channel"]), told(plain(due["waits_why"]))
         return self._say("WAITING {time} · {channel}: {why}").format(
             time=until, channel=channel, why=why
         )
@@ -244,7 +258,7 @@ class Screen:
         if not who.get("acked_by"):
             return self._ink(self._say("nobody yet: killswitch ack"), "yellow")
         text = self._say("{name} took it at {when}").format(
-            name=plain(who["acked_by"]), when=self._times.short(who.get("acked_at"))
+            name=told(plain(who["acked_by"])), when=self._times.short(who.get("acked_at"))
         )
         if who.get("next"):
             text += self._say("; after them: {name}").format(name=plain(who["next"]))
@@ -273,7 +287,7 @@ class Screen:
                 shown.append(word.format(name=plain(relay["name"]), when=when))
             else:
                 word = self._say("{name} NOT REACHED: {why}")
-                why = plain(relay.get("problem") or "-")
+                why = told(plain(relay.get("problem") or "-"))
                 text = word.format(name=plain(relay["name"]), why=why)
                 shown.append(self._ink(text, "yellow"))
         return " · ".join(shown)
@@ -282,7 +296,9 @@ class Screen:
         failing = (self._doc.get("notices") or {}).get("failing") or []
         if not failing:
             return ""
-        shown = ", ".join(f"{plain(one['address'])} ({plain(one['problem'])})" for one in failing)
+        shown = ", ".join(
+            f"{plain(one['address'])} ({told(plain(one['problem']))})" for one in failing
+        )
         return self._ink(self._say("not delivered: {where}").format(where=shown), "yellow")
 
     def _watching(self) -> str:
@@ -295,8 +311,8 @@ class Screen:
         age = self._doc.get("last_round_age_s")
         age = sight["age_s"] if age is None else age
         if age is not None:
-            span = self._span(timedelta(seconds=age))
-            text += self._say(", last round {span} ago").format(span=span)
+            ago = span(timedelta(seconds=age), self._say)
+            text += self._say(", last round {span} ago").format(span=ago)
         return text if sight["ok"] else self._ink(text, "yellow")
 
     def _one_outlet(self) -> str:
@@ -317,10 +333,15 @@ class Screen:
         )
 
     def _flags(self) -> str:
-        return " · ".join(
-            plain(flag["name"]) + (f" ({brief(flag['note'])})" if flag["note"] else "")
-            for flag in self._doc["flags"]
-        )
+        return " · ".join(map(self._flag, self._doc["flags"]))
+
+    def _flag(self, flag: Mapping[str, Any]) -> str:
+        name = plain(flag["name"])
+        if flag.get("is_dir"):
+            path = f"{plain(str(self._doc['state_dir']))}/pause.d/{name}"
+            form = self._say("{name} is a directory: look into it, rm -r {path}, then resume")
+            return self._ink(form.format(name=name, path=path), "yellow")
+        return name + (f" ({brief(flag['note'])})" if flag["note"] else "")
 
     # ---- the last line --------------------------------------------------------------------------
 
@@ -329,7 +350,7 @@ class Screen:
         if state == "paused":
             return self._say("Next step"), self._ink(self._paused_step(), "bold")
         if state == "unreachable" and self._doc.get("hint"):
-            return self._say("Next step"), plain(self._doc["hint"])
+            return self._say("Next step"), told(plain(self._doc["hint"]))
         if state == "unreachable":
             return self._say("Next step"), self._say("start the daemon: killswitch run")
         return self._say('Stop everything: killswitch pause "reason"')

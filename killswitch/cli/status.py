@@ -11,6 +11,7 @@ from killswitch.cli.out import emit, ink_for
 from killswitch.cli.paths import Place
 from killswitch.cli.reach import Reach, reach
 from killswitch.cli.screen_status import status_text
+from killswitch.cli.words import speak
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UnreachableError
 from killswitch.flags import FlagDir
@@ -42,13 +43,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _text(found: Reach, doc: dict[str, Any]) -> str:
     ink = ink_for(sys.stdout, os.environ)
+    speak(found.language_of(doc))
     return status_text(doc, times=found.times(doc), words=found.words(doc), ink=ink)
 
 
 def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
     """Write the status of a daemon that does not answer: what the flag directory says."""
     look = FlagDir(place.state_dir).look()
-    flags = [{"name": flag.name, "key": flag.key, "note": flag.note} for flag in look.entries]
+    flags = [
+        {"name": flag.name, "key": flag.key, "note": flag.note, "is_dir": flag.is_dir}
+        for flag in look.entries
+    ]
     problem = "; ".join(one for one in (str(error.message), look.problem) if one)
     since = z_time(SystemClock().now())
     return {

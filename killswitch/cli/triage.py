@@ -17,6 +17,8 @@ from killswitch.cli.out import Ink, Times, ask, emit, ink_for, on_terminal, plai
 from killswitch.cli.queue_verbs import act, warn_refused
 from killswitch.cli.reach import Reach, add_as, reach, status_or_none
 from killswitch.cli.screen_resume import post_line
+from killswitch.cli.terms import decision_word, state_word
+from killswitch.cli.words import told
 from killswitch.errors import Exit, KillswitchError, UsageError
 from killswitch.wire import QueuePageDoc
 
@@ -155,11 +157,11 @@ class _Triage:
         except KillswitchError as error:
             if error.exit is Exit.UNREACHABLE:
                 raise
-            say(f"  {error.message}" + (f" ({error.hint})" if error.hint else ""))
+            say(f"  {told(error.message)}" + (f" ({told(error.hint)})" if error.hint else ""))
             return False
         warn_refused(doc)
         for row in doc["done"]:
-            decision = row.get("decision") or row["state"]
+            decision = decision_word(row.get("decision") or "") or state_word(row["state"])
             say(f"  {row['id']}: {decision}, {self._times.full(row['due'])}")
         self._decided += len(doc["done"])
         return not doc["refused"]

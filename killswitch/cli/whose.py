@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from killswitch.cli.out import emit, head, plain
+from killswitch.cli.out import Times, emit, head, labelled, plain
 from killswitch.cli.queue_show import wish_text
 from killswitch.cli.reach import reach, status_or_none
+from killswitch.cli.terms import state_word
+from killswitch.cli.words import told, tr
 from killswitch.errors import Exit
 from killswitch.wire import WhoseDoc
 
@@ -22,20 +24,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look it up; exit 1 when it is not ours."""
     found = reach(args)
+    times = found.times(status_or_none(found))
     doc: dict[str, Any] = found.client.get("/whose", query={"q": args.query}, shape=WhoseDoc)
     row = doc["delivery"]
     if not doc["found"] or row is None:
-        emit(args, doc, "NOT OURS: nothing of that address or id left through our gate")
+        emit(args, doc, tr("NOT OURS: nothing of that address or id left through our gate"))
         return Exit.FAILED
-    times = found.times(status_or_none(found))
-    sent = f"left {times.full(doc['sent_at'])}" if doc["sent_at"] else f"state {row['state']}"
-    lines = [f"OURS: {row['id']} on {plain(row['channel'])}, {sent}", head(row["text"])]
-    lines.append(f"Author    {plain(doc['author'] or '-')}")
-    if doc["approved_by"]:
-        lines.append(f"Approved  {plain(doc['approved_by'])}")
-    if row.get("looked") and row["state"] != "retracted":
-        lines.append(f"Looked    {plain(row['looked']['words'])}")
-    if row.get("retraction"):
-        lines.append(f"Retract   {wish_text(row['retraction'], times)}")
-    emit(args, doc, "\n".join(lines))
+    emit(args, doc, _text(doc, row, times))
     return Exit.DONE
+
+
+def _text(doc: dict[str, Any], row: dict[str, Any], times: Times) -> str:
+    sent = tr("it has not left: {state}").format(state=state_word(row["state"]))
+    if doc["sent_at"]:
+        sent = tr("left {when}").format(when=times.full(doc["sent_at"]))
+    first = tr("OURS: {id} on {channel}, {sent}")
+    lines = [first.format(id=row["id"], channel=plain(row["channel"]), sent=sent)]
+    lines.append(head(row["text"]))
+    facts = [(tr("Author"), plain(doc["author"] or "-"))]
+    facts.append((tr("Approved"), plain(doc["approved_by"] or "")))
+    if row.get("looked") and row["state"] != "retracted":
+        facts.append((tr("Looked"), told(plain(row["looked"]["words"]))))
+    if row.get("retraction"):
+        facts.append((tr("Retract"), wish_text(row["retraction"], times)))
+    return "\n".join([*lines, labelled(facts)])

@@ -14,6 +14,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from killswitch.errors import UsageError
+from killswitch.queue import files
+from killswitch.queue.files import TAG_SEPARATORS
 from killswitch.queue.states import DeliveryState
 from killswitch.wire import ImportRow, Media, NewPost, QueueAct, QueueFilter, read_time
 
@@ -42,15 +44,35 @@ def _one_line(text: str) -> str:
     return _clean(text)
 
 
+def _tag(text: str) -> str:
+    if any(sign in TAG_SEPARATORS for sign in text):
+        raise ValueError("holds ; or , which separate tags in queue files: give each its own")
+    return _filled(text)
+
+
+def _filled(text: str) -> str:
+    """Take the blanks at the ends off, as queue files do."""
+    if not text.strip():
+        raise ValueError("is empty")
+    return _one_line(text.strip())
+
+
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_LONGEST), AfterValidator(_clean)]
 Reason = Annotated[str, Field(max_length=2000), AfterValidator(_clean)]
-Word = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Word = Annotated[str, Field(min_length=1, max_length=files.WORD_MOST), AfterValidator(_one_line)]
 Key = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_one_line)]
-When = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_one_line)]
-Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_one_line)]
-Address = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_one_line)]
+When = Annotated[str, Field(min_length=1, max_length=files.WHEN_MOST), AfterValidator(_one_line)]
+Place = Annotated[
+    str, Field(min_length=1, max_length=files.MEDIA_PATH_MOST), AfterValidator(_one_line)
+]
+Name = Annotated[str, Field(min_length=1, max_length=files.WORD_MOST), AfterValidator(_filled)]
+Alt = Annotated[
+    str, Field(max_length=files.ALT_MOST), AfterValidator(_clean), AfterValidator(str.strip)
+]
+Address = Annotated[str, Field(min_length=1, max_length=files.LINK_MOST), AfterValidator(_one_line)]
 Version = Annotated[int, Field(ge=0, le=VERSION_MOST)]
-Words = Annotated[list[Word], Field(max_length=100)]
+Tag = Annotated[str, Field(min_length=1, max_length=files.WORD_MOST), AfterValidator(_tag)]
+Tags = Annotated[list[Tag], Field(max_length=files.WORDS_MOST)]
 
 
 class Body(BaseModel):
@@ -90,7 +112,7 @@ class MediaBody(Body):
     """One file of a post."""
 
     path: Place
-    alt: Annotated[str, Field(max_length=5000), AfterValidator(_clean)] = ""
+    alt: Alt = ""
 
 
 class PostBody(Body):
@@ -98,14 +120,12 @@ class PostBody(Body):
 
     text: Text
     at: When
-    channels: Annotated[list[Word], Field(min_length=1, max_length=100)]
-    tags: Words = []
+    channels: Annotated[list[Word], Field(min_length=1, max_length=files.WORDS_MOST)]
+    tags: Tags = []
     media: Annotated[list[MediaBody], Field(max_length=20)] = []
     link: Address | None = None
     expires: When | None = None
-    key: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] | None = (
-        None
-    )
+    key: Name | None = None
 
     def post(self) -> NewPost:
         """Turn it into the value of the desk."""
@@ -113,7 +133,7 @@ class PostBody(Body):
             text=self.text,
             at=self.at,
             channels=tuple(self.channels),
-            tags=tuple(self.tags),
+            tags=tuple(dict.fromkeys(self.tags)),
             media=tuple(Media(path=file.path, alt=file.alt) for file in self.media),
             link=self.link,
             expires=self.expires,
@@ -190,7 +210,7 @@ class ActBody(Body):
     at: When | None = None
     text: Text | None = None
     link: Address | None = None
-    tags: Words | None = None
+    tags: Tags | None = None
     sent: bool | None = None
     reason: Reason | None = None
 
@@ -217,7 +237,7 @@ class ActBody(Body):
             at=self.at,
             text=self.text,
             link=self.link,
-            tags=None if self.tags is None else tuple(self.tags),
+            tags=None if self.tags is None else tuple(dict.fromkeys(self.tags)),
             sent=self.sent,
             reason=self.reason,
         )

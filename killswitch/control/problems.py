@@ -106,12 +106,45 @@ def _bug(error: Exception) -> KillswitchError:
     return found
 
 
+_PLAIN = {
+    "missing": "{field} is missing",
+    "extra_forbidden": "{field} is not known here",
+    "string_too_short": "{field} is empty",
+    "string_too_long": "{field} has more than {max_length} characters",
+    "string_type": "{field} is not text",
+    "string_unicode": "{field} is not text that can be written",
+    "too_short": "{field} is empty",
+    "too_long": "{field} has more than {max_length} entries",
+    "list_type": "{field} is not a list",
+    "int_type": "{field} is not a whole number",
+    "int_parsing": "{field} is not a whole number",
+    "int_from_float": "{field} is not a whole number",
+    "float_type": "{field} is not a number",
+    "float_parsing": "{field} is not a number",
+    "finite_number": "{field} is not a number",
+    "bool_type": "{field} is neither true nor false",
+    "greater_than": "{field} has to be more than {gt}",
+    "greater_than_equal": "{field} has to be {ge} or more",
+    "less_than_equal": "{field} has to be {le} or less",
+    "json_invalid": "{field} is not JSON",
+}
+"""What pydantic finds, in words of people; ``{max_length}`` and the like are its own facts."""
+
+
 def _told(faults: list[dict[str, Any]]) -> str:
     """Say which fields are wrong, without repeating what they held."""
-    told = [
-        f"{'.'.join(str(part) for part in fault.get('loc', ())[1:]) or 'body'}: "
-        f"{str(fault.get('msg', 'wrong')).removeprefix('Value error, ')}"
-        for fault in faults[:FAULTS_SHOWN]
-    ]
+    told = [_fault(fault) for fault in faults[:FAULTS_SHOWN]]
     more = len(faults) - FAULTS_SHOWN
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    field = ""
+    for part in fault.get("loc", ())[1:]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    kind = str(fault.get("type", ""))
+    if kind in _PLAIN:
+        return _PLAIN[kind].format(field=field or "the request", **fault.get("ctx", {}))
+    # Our own checks say what a field does: "holds the control sign U+0001".
+    said = str(fault.get("msg", "is wrong")).removeprefix("Value error, ")
+    return f"{field} {said}" if field else said

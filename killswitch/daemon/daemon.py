@@ -31,6 +31,7 @@ from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.daemon.upkeep import forget_old
 from killswitch.desk.context import Hooks, Looked, PendingPause
 from killswitch.desk.desk import Desk
+from killswitch.desk.upkeep import left_behind
 from killswitch.errors import ConfigError, TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes
@@ -402,6 +403,8 @@ class Daemon:
             self.wake("grade")
             changed = changed_paths(old.model_dump(), new.model_dump())
             _log.info("config.reloaded", changed=changed)
+            for channel, posts in left_behind(parts.context).items():
+                _log.warning("config.channel_gone", channel=channel, posts=posts)
             return changed
 
     # -- end -------------------------------------------------------------------------------------

@@ -275,5 +275,7 @@ def _why_frozen(health: FeedHealth, gap: timedelta | None, now: datetime) -> str
     """Say what is missing (``feeds``, column PROBLEM)."""
     if health.newest_item_at is None:
         return "the feed lists no entries"
-    usual = f"; usually something each {format_duration(gap)}" if gap else ""
-    return f"nothing new for {format_duration(now - health.newest_item_at)}{usual}"
+    age = format_duration(now - health.newest_item_at)
+    if not gap:
+        return f"nothing new for {age}"
+    return f"nothing new for {age}; usually something each {format_duration(gap)}"

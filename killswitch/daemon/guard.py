@@ -23,6 +23,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import flag_causes_of, told_of
 from killswitch.latch import CauseKind, InhibitKind, Latch
 from killswitch.queue.durations import format_duration
+from killswitch.queue.when import shown
 from killswitch.store import audit, facts, noted, notices, stepped
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection
@@ -230,9 +231,10 @@ class Guard:
             return
         latch_store.lock(conn)
         stepped.carry_over(conn, by=now - mark, now=now)
+        zone = str(self._context().zone)
         reason = (
-            f"the clock says {now:%Y-%m-%d %H:%M:%S}Z, but the store was written at "
-            f"{mark:%Y-%m-%d %H:%M:%S}Z"
+            f"the clock says {shown(now, zone=zone)}, but the store was written at "
+            f"{shown(mark, zone=zone)}"
         )
         trip(conn, NewCause(CauseKind.CLOCK, "high_water", reason), now=now)
 
@@ -400,10 +402,17 @@ class Guard:
 def _carry_step(conn: Connection, tick: Tick, now: datetime) -> None:
     """Carry over what waits, tell people, and pause at the second step within a minute."""
     stepped.carry_over(conn, by=tick.step, now=now)
-    reason = (
-        f"the clock was stepped {'back' if tick.back else 'forward'} by "
-        f"{format_duration(abs(tick.step))}: nothing leaves for 60 s, then posts are judged afresh"
-    )
+    by = format_duration(abs(tick.step))
+    if tick.back:
+        reason = (
+            f"the clock was stepped back by {by}: nothing leaves for 60 s, then posts are judged "
+            "afresh"
+        )
+    else:
+        reason = (
+            f"the clock was stepped forward by {by}: nothing leaves for 60 s, then posts are "
+            "judged afresh"
+        )
     ref = f"clock:{tick.reading.wall:%Y%m%dT%H%M%S}"
     notices.add_notice(
         conn, kind="daemon_fault", ref=ref, facts={"reason": reason}, escalates=False, now=now

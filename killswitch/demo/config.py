@@ -26,7 +26,7 @@ fresh = "{fresh}s"                      # real: 5m
 blind_after = "{blind_after}s"                # real: 1h
 
 [queue]
-min_gap = "1s"                     # real: 5m
+min_gap = "0s"                     # real: 5m
 max_per_hour = 60                  # real: 12
 release_gap = "{release_gap}s"                # real: 15m
 lead = "{lead}s"                       # real: 30m

@@ -32,6 +32,12 @@ _BOOT = (
     "import sys, runpy; sys.path.append(sys.argv.pop(1)); "
     "runpy.run_module('killswitch', run_name='__main__', alter_sys=True)"
 )
+# The daemon ends with us, whatever ends us: 1 is PR_SET_PDEATHSIG, 9 SIGKILL, which a frozen
+# process hears too. Where we are gone already, nobody is left to hear of it.
+_BOOT_DAEMON = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
+    "os.getppid() == int(sys.argv.pop(1)) or sys.exit(1); "
+)
 _ROOT = Path(__file__).resolve().parents[2]
 # What the surroundings may say to a killswitch, and to HTTP clients on the loopback.
 _NOT_OURS = frozenset(
@@ -91,7 +97,7 @@ class House:
         """Start the daemon in the background, its log in a file."""
         with self.log.open("ab") as log:
             self._daemon = subprocess.Popen(  # noqa: S603 - our own program, arguments as a list
-                _words(["run"]),
+                _daemon_words(),
                 env=self._env(),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -230,6 +236,11 @@ class House:
 
 def _words(words: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-c", _BOOT, str(_ROOT), *words]
+
+
+def _daemon_words() -> list[str]:
+    boot = _BOOT_DAEMON + _BOOT
+    return [sys.executable, "-I", "-c", boot, str(os.getpid()), str(_ROOT), "run"]
 
 
 def _folder() -> Path:

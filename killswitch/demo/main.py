@@ -9,7 +9,9 @@ that it ends with was checked.
 from __future__ import annotations
 
 import argparse
+import json
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -45,7 +47,7 @@ _ACTS = (
 def main(args: argparse.Namespace) -> int:
     """Play all acts; ``args.fast`` leaves the pauses for reading out."""
     clock = SystemClock()
-    stage = Stage(clock, fast=args.fast)
+    stage = Stage(clock, fast=args.fast, stream=sys.stderr if args.json else sys.stdout)
     house = House(stage)
     failure: str | None = "it broke off"
     with _interruptible():
@@ -59,6 +61,9 @@ def main(args: argparse.Namespace) -> int:
             raise
         finally:
             _end(stage, house, failure)
+    if args.json:
+        told = {"ok": failure is None, "problem": failure, "checked": stage.checked}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
     return Exit.DONE if failure is None else Exit.FAILED
 
 

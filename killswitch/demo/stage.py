@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -31,12 +31,22 @@ class DemoFailed(Exception):
 class Stage:
     """Prints; ``fast`` leaves the pauses for reading out."""
 
-    def __init__(self, clock: Clock, *, fast: bool, console: Console | None = None) -> None:
-        """Play on stdout."""
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        fast: bool,
+        console: Console | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        """Play on ``stream``, by default stdout; ``checked`` collects what was seen to be so."""
         self._clock = clock
         self._fast = fast
-        self._console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._console = console or Console(
+            file=stream or sys.stdout, highlight=False, soft_wrap=True
+        )
         self._act = 0
+        self.checked: list[str] = []
         self._never = threading.Event()
         self._began_s = clock.monotonic_s()
 
@@ -57,6 +67,7 @@ class Stage:
 
     def good(self, text: str) -> None:
         """Say that something was checked and is so."""
+        self.checked.append(text)
         self._print(f"  ok  {text}", style="green")
 
     def command(self, words: Sequence[str]) -> None:

@@ -108,7 +108,7 @@ def _note(checked: Checked, clash: Sequence[str], *, paused: bool) -> str | None
     if not checked.stored.approved:
         notes.append("it waits for somebody to approve it")
     if clash:
-        notes.append("held: it clashes with an event (" + ", ".join(clash) + ")")
+        notes.append(f"held: it clashes with an event ({', '.join(clash)})")
     if paused:
         notes.append("the queue is paused: it can't leave before the resume")
     return "; ".join(filter(None, notes)) or None

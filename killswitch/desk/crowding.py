@@ -39,6 +39,6 @@ def refuse_crowded(
     taken = coming_due.due_times(
         conn, channel, after=due - reach, before=due + reach, states=PENDING, without=without
     )
-    problem = rules.slot_problem(limits, due, taken)
+    problem = rules.slot_problem(limits, due, taken, zone=str(ctx.zone))
     if problem:
         raise RefusedError("crowded", problem, "choose another time")

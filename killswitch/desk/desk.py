@@ -181,7 +181,9 @@ class Desk:
 
     def reload(self, *, caller: Caller) -> ReloadDoc:
         """Load the configuration again."""
-        return upkeep.reload(self._ctx, caller=caller)
+        answer = upkeep.reload(self._ctx, caller=caller)
+        # Only now the context is that of the new configuration.
+        return {**answer, "orphaned": upkeep.left_behind(self._ctx)}
 
     def metrics(self) -> str:
         """Write the metrics as Prometheus text."""

@@ -283,7 +283,7 @@ def _take_slots(ctx: Context, conn: Connection, staging: Staging, new: StoredPos
         if taken is None:
             taken = _all_taken(conn, place.channel, limits.min_gap, ctx.clock.now())
             staging.taken[place.channel] = taken
-        problem = rules.slot_problem(limits, place.due_at, taken)
+        problem = rules.slot_problem(limits, place.due_at, taken, zone=str(ctx.zone))
         if problem:
             raise UsageError("crowded", problem, "choose another time")
         lines.append(taken)

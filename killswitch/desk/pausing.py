@@ -213,13 +213,24 @@ def _receipt(
 
 
 def ack(ctx: Context, *, caller: Caller) -> AckDoc:
-    """Write down that somebody has seen it; this stops the escalation and nothing else."""
+    """
+    Write down that somebody has seen it; this stops the escalation and nothing else.
+
+    Who answers a pause first has it: later answers are told who that is, and since when.
+    """
     now = ctx.clock.now()
     with ctx.store.write(urgent=True) as conn:
         latch = latch_store.lock(conn)
         by = people.person_id(conn, caller.person)
         number = notices.ack_all(conn, by=by, now=now)
+        before = incidents.get(conn, latch.incident) if latch.incident else None
         if latch.incident:
             incidents.note_ack(conn, latch.incident, by=by, now=now)
-        record(conn, Entry("pause.acknowledged", latch.incident or "", by), now=now)
-    return {"acked_by": caller.person, "acked_at": z_time(now), "notices": number}
+        if latch.paused or number:
+            record(conn, Entry("pause.acknowledged", latch.incident or "", by), now=now)
+        answer: AckDoc = {"acked_by": caller.person, "acked_at": z_time(now), "notices": number}
+        answer |= {"paused": latch.paused, "first": before is None or before.acked_at is None}
+        if before is not None and before.acked_at is not None:
+            name = people.names(conn, {before.acked_by})[before.acked_by]
+            answer |= {"acked_by": name, "acked_at": z_time(before.acked_at)}
+    return answer

@@ -27,6 +27,7 @@ from killswitch.desk.letting_go import Note
 from killswitch.errors import RefusedError, TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import DIRECTORY, belonging_to, flag_causes
+from killswitch.flags import Flag
 from killswitch.latch import DISMISSIBLE, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
 from killswitch.queue.states import Decision, DeliveryState, HoldKind
 from killswitch.store import bulk, decisions, deliveries, holds, noted, people
@@ -146,12 +147,32 @@ def _remove_flags(ctx: Context, latch: Latch) -> None:
     if not left.clear:
         with ctx.store.write() as conn:
             flag_causes(conn, ctx.flags, now=ctx.clock.now())
+        tried = {(flag.name, flag.stamp) for flag in ours}
+        stuck = [flag for flag in left.entries if (flag.name, flag.stamp) in tried]
+        if stuck:
+            raise _stuck(ctx, stuck[0])
         names = ", ".join(flag.name for flag in left.entries[:5]) or left.problem
         raise RefusedError(
             "flag_left",
             f"pause.d still asks for a pause ({names}); nothing was resumed",
             "look again: killswitch status, then killswitch resume",
         )
+
+
+def _stuck(ctx: Context, flag: Flag) -> RefusedError:
+    """Say which entry of the flag directory can't be removed, and who can."""
+    path = ctx.flags.path / flag.name
+    if flag.is_dir:
+        return RefusedError(
+            "flag_left",
+            f"{path} is a directory with something in it; nothing was resumed",
+            f"look into it, take it away (rm -r {path}), then resume again",
+        )
+    return RefusedError(
+        "flag_left",
+        f"{path} can't be removed by the daemon; nothing was resumed",
+        f"take it away as its owner or as root (rm {path}), then resume again",
+    )
 
 
 def _make_directory(ctx: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
@@ -27,6 +28,7 @@ from killswitch.store import (
 )
 from killswitch.store import latch as latch_store
 from killswitch.store.engine import Connection, Row
+from killswitch.store.orphaned import orphaned
 from killswitch.wire import (
     ClashesDoc,
     FeverDoc,
@@ -43,6 +45,7 @@ from killswitch.wire import (
 )
 
 _S = DeliveryState
+ALONE = "one outlet reports: "
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 NEXT_SHOWN = 5
@@ -103,8 +106,10 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
         "notices": _failing(ctx, conn, now),
         "rehearsal": _rehearsed(ctx, conn, now),
         "last_round_age_s": _round_age(conn, now),
+        "orphaned": orphaned(conn, ctx.channels) if ctx.mode != "guard" else {},
     }
     document |= _of_the_daemon(ctx, now)
+    _name_outlets(ctx, conn, document)
     document |= cast("StatusDoc", _incident_part(ctx, conn, latch, now))
     return document
 
@@ -151,7 +156,10 @@ def _of_the_daemon(ctx: Context, now: datetime) -> StatusDoc:
 
 
 def _flags(flags: FlagState) -> list[FlagDoc]:
-    return [{"name": f.name, "key": f.key, "note": f.note} for f in flags.entries]
+    return [
+        {"name": flag.name, "key": flag.key, "note": flag.note, "is_dir": flag.is_dir}
+        for flag in flags.entries
+    ]
 
 
 def _counts(conn: Connection, now: datetime) -> QueueCountsDoc:
@@ -252,15 +260,28 @@ def _failing(ctx: Context, conn: Connection, now: datetime) -> Any:
 
 
 def _one_outlet(ctx: Context) -> Any:
+    """Tell what one newsroom alone says, as far as it is known in memory."""
     return [
-        {
-            "title": inhibit.reason.removeprefix("one outlet reports: "),
-            "outlet": "",
-            "since": z_time(inhibit.since),
-        }
-        for inhibit in ctx.inhibits.list()
-        if inhibit.kind is InhibitKind.UNCONFIRMED
+        {"title": one.reason.removeprefix(ALONE), "outlet": "", "since": z_time(one.since)}
+        for one in ctx.inhibits.list()
+        if one.kind is InhibitKind.UNCONFIRMED
     ]
+
+
+def _name_outlets(ctx: Context, conn: Connection, document: StatusDoc) -> None:
+    """Add which newsroom it is, from the story in the store."""
+    rows = news.stories_of(conn, ctx.inhibits.refs(InhibitKind.UNCONFIRMED))
+    stories = [Story.from_json(row.body) for row in rows.values()]
+    outlets = {story.title: next(_outlets(story), "") for story in stories}
+    for one in document.get("one_outlet", []):
+        one["outlet"] = outlets.get(one["title"], "")
+
+
+def _outlets(story: Story) -> Iterator[str]:
+    """Name the newsrooms of a story as people know them, those without a name left out."""
+    for member in sorted(story.members, key=lambda one: one.at):
+        if member.outlet or member.group:
+            yield member.outlet or member.group
 
 
 def _rehearsed(ctx: Context, conn: Connection, now: datetime) -> Any:
@@ -313,7 +334,7 @@ def incident_head(row: Any, story: Any) -> IncidentHeadDoc:
         "title": row.title,
         "outlets": len({m.newsroom for m in members}),
         "first_headline_at": z_or_none(row.first_headline_at),
-        "first_outlet": first.outlet if first else None,
+        "first_outlet": (first.outlet or first.group or None) if first else None,
     }
 
 

@@ -14,6 +14,7 @@ from killswitch.errors import RefusedError, UsageError
 from killswitch.store import audit, channel_state, gone_out, noted, people
 from killswitch.store.audit import Entry, record
 from killswitch.store.copying import copy_store
+from killswitch.store.orphaned import orphaned
 from killswitch.trip import tampered, trip
 from killswitch.wire import (
     AuditPageDoc,
@@ -163,6 +164,14 @@ def reload(ctx: Context, *, caller: Caller) -> ReloadDoc:
         by = people.person_id(conn, caller.person)
         record(conn, Entry("config.reloaded", "config", by, {"changed": changed}), now=now)
     return {"changed": changed}
+
+
+def left_behind(ctx: Context) -> dict[str, int]:
+    """Count the posts whose channel this configuration does not have, by channel."""
+    if ctx.mode == "guard":
+        return {}
+    with ctx.store.read() as conn:
+        return orphaned(conn, ctx.channels)
 
 
 def metrics(ctx: Context) -> str:

@@ -7,10 +7,9 @@ from killswitch.desk.deed import CHANGEABLE, Deed
 from killswitch.errors import RefusedError
 from killswitch.queue import rules
 from killswitch.queue.states import DeliveryState, HoldKind
-from killswitch.queue.when import When
+from killswitch.queue.when import When, shown
 from killswitch.store import audit, deliveries, holds, notices, people
 from killswitch.store.deliveries import Delivery
-from killswitch.wire import z_time
 
 _S = DeliveryState
 _SAID_BY = " (said by "
@@ -27,10 +26,11 @@ def confirm(deed: Deed, one: Delivery) -> str | None:
     """
     deed.need(one, CHANGEABLE, "confirmed")
     if one.confirm_from is not None and deed.now < one.confirm_from:
+        start = shown(one.confirm_from, zone=str(deed.ctx.zone))
         raise RefusedError(
             "too_early",
-            f"{one.id} can be confirmed from {z_time(one.confirm_from)} on; a confirmation weeks "
-            "ahead would be no second look",
+            f"{one.id} can be confirmed from {start} on; a confirmation weeks ahead "
+            "would be no second look",
             "confirm it then",
         )
     deliveries.set_values(deed.conn, one.id, now=deed.now, confirmed_at=deed.now)

@@ -218,8 +218,9 @@ def _connect(address: str, port: int, attempt: Attempt) -> socket.socket:
 
 
 def _not_public(host: str, address: str) -> str:
-    leads = "" if host == address else f"{host} leads to "
-    return f"{leads}{address} is no public address"
+    if host == address:
+        return f"{address} is no public address"
+    return f"{host} leads to {address}, which is no public address"
 
 
 def _why(error: Exception) -> str:

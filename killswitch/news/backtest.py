@@ -6,7 +6,7 @@ Pure: rows in, trips out; the only time is that of the stream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from killswitch.news.policy import DetectPolicy
     from killswitch.news.record import Story
 
-# A stream whose first rows have no date begins here.
+# A stream without any date stands here.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The book forgets old stories at this rhythm of the stream's own time.
 _PRUNE_EVERY = timedelta(hours=1)
@@ -29,9 +29,13 @@ _PRUNE_EVERY = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
-    """A story that would have paused, at the stream time it would have."""
+    """
+    A story that would have paused, at the stream time it would have.
 
-    at: datetime
+    ``at`` is None where no row of the stream has a date.
+    """
+
+    at: datetime | None
     story: Story
     why: str
 
@@ -54,7 +58,8 @@ def replay(
     Replay a stream in order of ``published``.
 
     Args:
-        rows: Rows of the detector file format; one without a time is dated by the row before it.
+        rows: Rows of the detector file format; one without a time is dated by the row before it,
+            and those before the first date by that date.
         detector: Grades the rows.
         policy: When a story pauses.
 
@@ -70,20 +75,38 @@ def replay(
     outlets: set[str] = set()
     first = last = pruned = None
     items = 0
-    for item in items_of(rows):
+    for item in _begun(items_of(rows)):
         now = item.first_seen
         items += 1
         outlets.add(item.newsroom)
-        first, last = first or now, now
+        if now != _EPOCH:
+            first, last = first or now, now
         if pruned is None or now - pruned >= _PRUNE_EVERY:
             book.prune(now)
             pruned = now
         seen = book.observe(item, detector.grade(item), now)
         if seen is not None and seen.verdict is Verdict.TRIP:
-            trips.append(Trip(at=now, story=seen.story, why=seen.why))
+            trips.append(Trip(at=last and now, story=seen.story, why=seen.why))
     return BacktestResult(
         items=items, first=first, last=last, outlets=len(outlets), trips=tuple(trips)
     )
+
+
+def _begun(items: Iterable[Item]) -> Iterable[Item]:
+    """Date the items before the first date by it: a stream of today does not begin in 1970."""
+    undated: list[Item] = []
+    is_dated = False
+    for item in items:
+        if is_dated:
+            yield item
+        elif item.published is None:
+            undated.append(item)
+        else:
+            is_dated = True
+            yield from (replace(one, first_seen=item.first_seen) for one in undated)
+            undated.clear()
+            yield item
+    yield from undated
 
 
 def items_of(rows: Iterable[Mapping[str, Any]]) -> Iterable[Item]:

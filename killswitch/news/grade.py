@@ -116,6 +116,11 @@ class Detector:
             return _ignored(pattern)
         return self._read(item, title, language)
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that are read, sorted."""
+        return tuple(sorted(self._languages))
+
     def _language_of(self, item: Item, folded: str) -> _Language | None:
         """Take the feed's language, else the one whose small words the headline uses most."""
         if item.lang:

@@ -1,7 +1,7 @@
 """
 Reasons that the daemon itself gives, so that notices can say them in another language.
 
-A reason is stored in English; what is not listed here (a person's own words, a name, a number)
+A reason is stored in English; what no catalogue knows (a person's own words, a name, a number)
 is shown as it was written.
 """
 
@@ -34,4 +34,4 @@ _KNOWN = frozenset(
 def in_words(voice: Voice, reason: object) -> str:
     """Say a reason in the language, where it is one of ours."""
     text = str(reason)
-    return voice.say(text) if text in _KNOWN else text
+    return voice.say(text) if text in _KNOWN else voice.told(text)

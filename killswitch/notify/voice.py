@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from killswitch.i18n import plural_translator, translator
+from killswitch.i18n import plural_translator, told_in, translator
 from killswitch.notify.plain import plain
 from killswitch.wire import StatusDoc, read_time
 
@@ -30,12 +31,14 @@ class Voice:
 
     Attributes:
         say: Says an English message in the language.
+        told: Says a finished English sentence, such as a reason, in the language.
         many: Chooses between one and several, then says it.
         zone: Times are shown in it.
         today: Local day of reading; a time of another day is shown with its date.
     """
 
     say: Callable[[str], str]
+    told: Callable[[str], str]
     many: Callable[[str, str, int], str]
     zone: ZoneInfo
     today: str
@@ -75,6 +78,7 @@ def voice_of(language: str, zone: str, *, now: datetime) -> Voice:
     info = ZoneInfo(zone)
     return Voice(
         say=translator(language),
+        told=partial(told_in, language),
         many=plural_translator(language),
         zone=info,
         today=str(now.astimezone(info).date()),

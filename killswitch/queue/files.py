@@ -27,12 +27,20 @@ NEEDED = ("due", "channel", "text")
 FILE_MOST = 256 * 1024 * 1024
 TEXT_MOST = 100_000
 MEDIA_MOST = 20
+WORD_MOST = 200
+"""Characters of a tag, a channel or a key."""
+WORDS_MOST = 100
+WHEN_MOST = 80
+LINK_MOST = 2000
+MEDIA_PATH_MOST = 4096
+ALT_MOST = 5000
+TAG_SEPARATORS = ";,"
 
 _SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 # "-20% today", "@lea" and "+15m" are honest; what calls, pipes or starts with "=" is a formula.
 _FORMULA = re.compile(r"[\t\r]|=|[+\-@][^\s]*[(|]")
-_GUARDED = re.compile(r"'[=+\-@\t\r]")
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _DRIVE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
@@ -199,6 +207,11 @@ def _unguarded(column: str, cell: str) -> str:
     return cell[1:] if _GUARDED.match(cell) else cell
 
 
+def guarded(cell: str) -> str:
+    """Guard a cell that a spreadsheet would run, or that looks guarded already."""
+    return f"'{cell}" if cell.startswith(tuple("=+-@\t\r")) or _GUARDED.match(cell) else cell
+
+
 def _json_rows(text: str) -> Iterator[FileRow | LineProblem]:
     for line, raw in enumerate(text.split("\n"), start=1):
         if raw.strip():
@@ -210,6 +223,10 @@ def _json_row(raw: str, *, line: int) -> FileRow | LineProblem:
         found = json.loads(raw)
     except (ValueError, RecursionError) as error:
         return LineProblem(line, f"not JSON: {error}")
+    if isinstance(found, list) and any(isinstance(one, dict) for one in found):
+        return LineProblem(
+            line, "a list, where one object a line is expected: queue export --format jsonl"
+        )
     if not isinstance(found, dict):
         return LineProblem(line, "one object a line is expected")
     try:
@@ -223,9 +240,10 @@ def _row(fields: Mapping[str, Any], *, line: int) -> FileRow:
         if field not in COLUMNS:
             meant = get_close_matches(field, COLUMNS, n=1)
             raise _Wrong(f"unknown field {field[:40]!r}" + (f": {meant[0]!r}?" if meant else ""))
-    due, text = _text(fields, "due"), _text(fields, "text", strip=False)
+    due, text = _text(fields, "due", WHEN_MOST), _text(fields, "text", strip=False)
     channels = _several(fields, "channel", ";")
-    for name, value in (("due", due), ("channel", channels), ("text", text.strip())):
+    media = _media(fields)
+    for name, value in (("due", due), ("channel", channels), ("text", text.strip() or media)):
         if not value:
             raise _Wrong(f"{name} is empty")
     return FileRow(
@@ -233,15 +251,17 @@ def _row(fields: Mapping[str, Any], *, line: int) -> FileRow:
         due=due,
         channels=channels,
         text=text,
-        media=_media(fields),
-        link=_text(fields, "link") or None,
-        tags=_several(fields, "tags", ";,"),
-        expires=_text(fields, "expires") or None,
-        key=_text(fields, "key") or None,
+        media=media,
+        link=_text(fields, "link", LINK_MOST) or None,
+        tags=_tags(fields),
+        expires=_text(fields, "expires", WHEN_MOST) or None,
+        key=_text(fields, "key", WORD_MOST) or None,
     )
 
 
-def _text(fields: Mapping[str, Any], name: str, *, strip: bool = True) -> str:
+def _text(
+    fields: Mapping[str, Any], name: str, most: int = TEXT_MOST, *, strip: bool = True
+) -> str:
     value = fields.get(name)
     if value is None:
         return ""
@@ -249,8 +269,8 @@ def _text(fields: Mapping[str, Any], name: str, *, strip: bool = True) -> str:
         value = str(value)
     if not isinstance(value, str):
         raise _Wrong(f"{name} is not text")
-    if len(value) > TEXT_MOST:
-        raise _Wrong(f"{name} has more than {TEXT_MOST} characters")
+    if len(value) > most:
+        raise _Wrong(f"{name} has more than {most} characters")
     bad = _CONTROL.search(value)
     if bad:
         raise _Wrong(f"{name} holds the sign U+{ord(bad[0]):04X}, which can't be published")
@@ -258,12 +278,35 @@ def _text(fields: Mapping[str, Any], name: str, *, strip: bool = True) -> str:
 
 
 def _several(fields: Mapping[str, Any], name: str, separators: str) -> tuple[str, ...]:
-    value = fields.get(name)
-    if isinstance(value, list):
-        parts = [_text({name: part}, name) for part in value]
-    else:
-        parts = re.split(f"[{separators}]", _text(fields, name))
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    value = _listed(fields.get(name))
+    if not isinstance(value, list):
+        value = re.split(f"[{separators}]", _text(fields, name))
+    most = MEDIA_PATH_MOST if name == "media" else WORD_MOST
+    parts = [text for part in value if (text := _text({name: part}, name, most))]
+    if len(parts) > WORDS_MOST:
+        raise _Wrong(f"{name} has more than {WORDS_MOST} entries")
+    # The same picture may stand twice, each time with its own words.
+    return tuple(parts if name == "media" else dict.fromkeys(parts))
+
+
+def _listed(value: Any) -> Any:
+    """Read a cell such as ``["one; two", "three"]``, whose parts hold what separates them."""
+    if not isinstance(value, str) or not value.strip().startswith("["):
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    is_list = isinstance(found, list) and all(isinstance(part, str) for part in found)
+    return found if is_list else value
+
+
+def _tags(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    tags = _several(fields, "tags", TAG_SEPARATORS)
+    for tag in tags:
+        if any(sign in tag for sign in TAG_SEPARATORS):
+            raise _Wrong(f"the tag {tag[:40]!r} holds ; or , which separate tags")
+    return tags
 
 
 def _media(fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -277,13 +320,13 @@ def _media(fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _alts(fields: Mapping[str, Any], count: int) -> list[str]:
-    value = fields.get("alt")
+    value = _listed(fields.get("alt"))
     if isinstance(value, list):
-        alts = [_text({"alt": part}, "alt") for part in value]
+        alts = [_text({"alt": part}, "alt", ALT_MOST) for part in value]
     elif count == 1:
-        alts = [_text(fields, "alt")]
+        alts = [_text(fields, "alt", ALT_MOST)]
     else:
-        alts = [part.strip() for part in _text(fields, "alt").split(";")]
+        alts = [_text({"alt": part}, "alt", ALT_MOST) for part in _text(fields, "alt").split(";")]
     if not any(alts):
         return [""] * count
     if len(alts) != count:

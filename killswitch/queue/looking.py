@@ -101,4 +101,6 @@ class Looked:
             return f"looked {times}, found: {last.detail}"
         if last.found != ABSENT:
             return f"looked {times}, no clear answer: {last.detail}"
-        return f"looked {times}, not found" + ("" if self.is_not_found else " yet")
+        if not self.is_not_found:
+            return f"looked {times}, not found yet"
+        return f"looked {times}, not found"

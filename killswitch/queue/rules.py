@@ -16,7 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from killswitch.queue.when import shown
+
 HOUR = timedelta(hours=1)
+
 # Waits after a try that is proven unsent (safety figures: 30 s, 2 min, 10 min, all inside grace).
 RETRY_WAITS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 # More tries than this would only repeat the same refusal until the post is late.
@@ -68,7 +71,9 @@ def ready_at(rules: ChannelRules, sends: Sequence[datetime]) -> datetime | None:
     return max(waits, default=None)
 
 
-def slot_problem(rules: ChannelRules, due: datetime, taken: Sequence[datetime]) -> str | None:
+def slot_problem(
+    rules: ChannelRules, due: datetime, taken: Sequence[datetime], *, zone: str
+) -> str | None:
     """
     Say why a post can't be scheduled at ``due``, or None.
 
@@ -76,6 +81,7 @@ def slot_problem(rules: ChannelRules, due: datetime, taken: Sequence[datetime]) 
         rules: The channel's limits.
         due: The wanted time.
         taken: Sorted due times on the channel, at least those within an hour of ``due``.
+        zone: In which the message tells times.
     """
     at = bisect.bisect_left(taken, due)
     if rules.min_gap:
@@ -84,7 +90,7 @@ def slot_problem(rules: ChannelRules, due: datetime, taken: Sequence[datetime]) 
         ]
         if near:
             return (
-                f"{rules.name} already has a post at {near[0]:%Y-%m-%d %H:%M:%S}Z, "
+                f"{rules.name} already has a post at {shown(near[0], zone=zone)}, "
                 f"less than the gap of {_minutes(rules.min_gap)} away"
             )
     if rules.max_per_hour and _crowded(taken, at, due, rules.max_per_hour):

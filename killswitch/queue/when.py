@@ -76,6 +76,11 @@ def wall_of(instant: datetime, *, zone: str) -> str:
     return local.replace(tzinfo=None, microsecond=0).isoformat()
 
 
+def shown(instant: datetime, *, zone: str) -> str:
+    """Write an instant as people read it in a message: local date, time and zone."""
+    return f"{instant.astimezone(_zone(zone)):%Y-%m-%d %H:%M:%S %Z}"
+
+
 def _iso(typed: str, tz: ZoneInfo) -> tuple[datetime, str | None]:
     try:
         parsed = datetime.fromisoformat(typed)

@@ -19,6 +19,15 @@ Path = tuple[str | int, ...]
 EXAMPLES = {
     "name": '"a name"',
     "url": '"https://example.org/feed.xml"',
+    "channels": '"https://example.org/posts"',
+    "timezone": '"Europe/Paris"',
+    "language": '"en"',
+    "languages": '"en"',
+    "country": '"fr"',
+    "countries": '"fr"',
+    "names": '"Lac & Fils"',
+    "terms": '"razor"',
+    "socket": '"/run/killswitch/control.sock"',
     "path": '"posts.jsonl"',
     "secret": '"credential:NAME"',
     "kind": '"webhook"',
@@ -54,7 +63,8 @@ def explain(error: ErrorDetails, values: dict[str, Any]) -> Problem:
 
 def _missing(path: Path) -> Problem:
     key = str(path[-1])
-    return Problem(path, f"it is missing: write {key} = {EXAMPLES.get(key, '…')}")
+    inside = "channels" if path[0] == "channels" and key == "url" else key
+    return Problem(path, f"it is missing: write {key} = {EXAMPLES.get(inside, '…')}")
 
 
 def _choice(path: Path, error: ErrorDetails) -> Problem:
@@ -73,7 +83,6 @@ def _choice(path: Path, error: ErrorDetails) -> Problem:
 
 
 _PLAIN = {
-    "string_type": "{given} is not text: put it in quotes",
     "int_type": "{given} is not a whole number: write it without quotes, such as 12",
     "int_parsing": "{given} is not a whole number: write it without quotes, such as 12",
     "int_from_float": "{given} is not a whole number: write one, such as 12",
@@ -82,7 +91,6 @@ _PLAIN = {
     "finite_number": "{given} is not a number: write one such as 0.5",
     "bool_type": "{given} is neither true nor false: write one of them without quotes",
     "bool_parsing": "{given} is neither true nor false: write one of them without quotes",
-    "path_type": "{given} is not a path: put it in quotes",
     "dict_type": '{given} is not a table: write keys and values, {{ promo = "7d" }}',
 }
 _LIMITS = {
@@ -95,6 +103,8 @@ _LIMITS = {
 
 def _by_type(error: ErrorDetails, path: Path) -> str:
     kind, given = error["type"], error["input"]
+    if kind in {"string_type", "path_type"}:
+        return _no_text(given, path)
     if kind in _PLAIN:
         return _PLAIN[kind].format(given=_shown(given, path))
     if kind in _LIMITS:
@@ -106,6 +116,17 @@ def _by_type(error: ErrorDetails, path: Path) -> str:
     if kind in {"model_type", "model_attributes_type"}:
         return _no_table(path)
     return error["msg"]
+
+
+def _no_text(given: object, path: Path) -> str:
+    """Say what to write: a word that looks like a number needs quotes, all else an example."""
+    names = [part for part in path if isinstance(part, str)]
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    if is_number and names[-1] in {"name", "names", "terms"}:
+        return f'{given} is not text: put it in quotes, "{given}"'
+    inside = "channels" if names[0] == "channels" and names[-1] == "url" else names[-1]
+    example = EXAMPLES.get(inside, '"…"')
+    return f"{_shown(given, path)} is not text: write one text in quotes, such as {example}"
 
 
 def _no_list(given: object, path: Path) -> str:

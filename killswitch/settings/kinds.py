@@ -315,6 +315,8 @@ def _whole(value: object) -> object:
 def _absolute(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("a path holds no zero character: take it out")
+    if str(value) == ".":
+        raise ValueError('it is empty: write the whole path, "/…"')
     if not value.is_absolute():
         raise ValueError(f'"{value}" is relative: write the whole path, "/…"')
     return value

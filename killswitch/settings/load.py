@@ -157,7 +157,7 @@ def _checked(merged: Layer, *, origin: str, from_file: bool) -> Settings:
         settings = Settings(**merged.values)
     except ValidationError as error:
         found = (explain(one, merged.values) for one in error.errors(include_url=False))
-        problems += [problem for problem in found if problem.path not in told]
+        problems += _without_echoes([one for one in found if one.path not in told])
     if settings and not problems:
         problems += checks.problems(settings, from_file=from_file)
         if ("control", "socket") in merged.places:
@@ -166,6 +166,21 @@ def _checked(merged: Layer, *, origin: str, from_file: bool) -> Settings:
         raise BrokenConfigError([_placed(one, merged) for one in problems], origin=origin)
     settings._sources.update(merged.places)  # noqa: SLF001 - the loader fills what describe shows
     return settings
+
+
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """
+    Leave out what is only wrong since ``state_dir`` is.
+
+    The socket, the store and the files of channels get their places from it.
+    """
+    if not any(problem.path == ("state_dir",) for problem in problems):
+        return problems
+    return [
+        problem
+        for problem in problems
+        if problem.path not in {("control",), ("store",)} and problem.path[2:] != ("path",)
+    ]
 
 
 def _placed(problem: Problem, merged: Layer) -> Problem:

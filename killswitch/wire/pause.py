@@ -39,11 +39,12 @@ class InhibitDoc(TypedDict):
 
 
 class FlagDoc(TypedDict):
-    """One entry of the flag directory."""
+    """One entry of the flag directory; a directory in it is removed by hand."""
 
     name: str
     key: str | None
     note: str
+    is_dir: NotRequired[bool]
 
 
 class PostDoc(TypedDict):
@@ -75,11 +76,18 @@ class PauseDoc(TypedDict):
 
 
 class AckDoc(TypedDict):
-    """Who took it, when, and how many notices stopped."""
+    """
+    Who took it, when, and how many notices stopped.
+
+    ``first`` is false where somebody had taken this pause before: ``acked_by`` and ``acked_at``
+    are theirs. Nothing was there to be seen where ``paused`` is false and ``notices`` is 0.
+    """
 
     acked_by: str
     acked_at: str
     notices: int
+    paused: NotRequired[bool]
+    first: NotRequired[bool]
 
 
 class StandingDoc(TypedDict):

@@ -156,5 +156,6 @@ class StatusDoc(TypedDict):
     hint: NotRequired[str | None]
     rehearsal: NotRequired[list[RehearsalDoc]]
     one_outlet: NotRequired[list[OneOutletDoc]]
+    orphaned: NotRequired[dict[str, int]]
     language: NotRequired[str]
     timezone: NotRequired[str]

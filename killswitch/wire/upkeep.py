@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from killswitch.wire.pause import CauseDoc
 from killswitch.wire.queue import AuditDoc, DeliveryDoc
@@ -115,9 +115,10 @@ class BackupDoc(TypedDict):
 
 
 class ReloadDoc(TypedDict):
-    """The paths of the settings that a reload changed."""
+    """The settings that a reload changed, and posts by channel that it left without a channel."""
 
     changed: list[str]
+    orphaned: NotRequired[dict[str, int]]
 
 
 class ProblemDoc(TypedDict):

@@ -31,6 +31,7 @@ OURS = {
     "killswitch.errors",
     "killswitch.failpoints",
     "killswitch.flags",
+    "killswitch.i18n",
     "killswitch.lockfile",
     "killswitch.queue",
     "killswitch.queue.durations",
@@ -46,8 +47,13 @@ OURS = {
 MORE = {
     "ack": {"killswitch.cli.ack"},
     "pause": {"killswitch.cli.panic", "killswitch.cli.pause"},
-    "resume": {"killswitch.cli.resume", "killswitch.cli.screen_resume"},
-    "status": {"killswitch.cli.screen_status", "killswitch.cli.status"},
+    "resume": {
+        "killswitch.cli.numbers",
+        "killswitch.cli.resume",
+        "killswitch.cli.screen_resume",
+        "killswitch.cli.terms",
+    },
+    "status": {"killswitch.cli.screen_status", "killswitch.cli.status", "killswitch.cli.terms"},
 }
 HEAVY = {"asyncio", "sqlite3", "tomllib", "unittest", "logging", "concurrent"}
 

@@ -93,6 +93,8 @@ class FakeDesk:
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     preview: dict[str, Any] = field(default_factory=dict)
     seal_doc: dict[str, Any] = field(default_factory=dict)
+    acked: dict[str, Any] = field(default_factory=dict)
+    orphaned: dict[str, int] = field(default_factory=dict)
     refusal: Exception | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     stuck: threading.Event | None = None
@@ -131,7 +133,7 @@ class FakeDesk:
 
     def ack(self, *, caller):
         self.note("ack", caller=caller)
-        return {"acked_by": caller.person, "acked_at": AT, "notices": 2}
+        return {"acked_by": caller.person, "acked_at": AT, "notices": 2, **self.acked}
 
     def resume_preview(self):
         self.note("resume_preview")
@@ -309,7 +311,7 @@ class FakeDesk:
 
     def reload(self, *, caller):
         self.note("reload")
-        return {"changed": ["queue.lead"]}
+        return {"changed": ["queue.lead"], "orphaned": self.orphaned}
 
     def metrics(self):
         self.note("metrics")

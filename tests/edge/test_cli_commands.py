@@ -23,7 +23,7 @@ from killswitch.errors import RefusedError, UsageError
 from killswitch.flags import FlagDir
 from killswitch.store.engine import Store
 from killswitch.store.migrate import upgrade
-from tests.edge.fake_desk import FakeDesk, a_delivery, a_home, a_status, serving
+from tests.edge.fake_desk import FakeDesk, a_cause, a_delivery, a_home, a_status, serving
 
 PNG = b"\x89PNG\r\n\x1a\nrest"
 
@@ -248,7 +248,7 @@ def test_a_post_is_shown_with_its_history(ks, desk):
     desk.deliveries = [a_delivery(clash=["lake"])]
     code, out, _ = ks("queue", "show", "d1")
     assert code == 0
-    assert "Held by   pause c1" in out
+    assert "Held by  pause c1" in out
     assert ks("queue", "show", "../x?y=1")[0] == 5
     assert desk.asked("queue_show")[-1]["ref"] != ""
 
@@ -316,7 +316,7 @@ def test_a_post_is_shown_before_it_is_taken_down(ks, desk, terminal):
     terminal("retract")
     code, out, _ = ks("queue", "retract", "d1", *WHY)
     assert code == 0
-    assert "d1 on web, state sent: left 2026-03-02 09:00:00 CET" in out
+    assert "d1 on web, sent: left 2026-03-02 09:00:00 CET" in out
     assert "Vive l'été !" in out
     assert "id there: r7" in out
     assert "TAKEN DOWN d1 from web" in out
@@ -404,15 +404,15 @@ def test_what_was_looked_for_and_taken_down_is_shown_everywhere(ks, desk):
     row = out_there(state="uncertain", looked=looked(), retraction=A_WISH)
     desk.deliveries = [row | {"looks": [look], "retractions": [A_WISH]}]
     _, out, _ = ks("queue", "show", "d1")
-    assert "Looked    looked 3 times, not found" in out
-    assert "Look      after try 1  2026-03-02 10:00:00 CET  absent  HTTP 404" in out
-    assert "Retract   taken down, 2026-03-02 10:00:01 CET (HTTP 204): by lea" in out
+    assert "Looked     looked 3 times, not found" in out
+    assert "Look       after try 1  2026-03-02 10:00:00 CET  not there  HTTP 404" in out
+    assert "Retract    taken down, 2026-03-02 10:00:01 CET (HTTP 204); asked for by lea" in out
     assert "uncertain (looked 3 times, not found)" in ks("queue", "--state", "uncertain")[1]
     desk.whose = lambda query: {
         "found": True, "delivery": row, "author": "lea", "approved_by": None, "sent_at": None,
     }  # fmt: skip
     _, out, _ = ks("whose", "d1")
-    assert "Looked    looked 3 times, not found" in out
+    assert "Looked   looked 3 times, not found" in out
     assert "wrong price" in out
     incident = desk.incident("i1") | {"posts": [row]}
     desk.incident = lambda ref: incident
@@ -1002,3 +1002,159 @@ def test_who_is_not_known_can_not_be_erased(ks, desk):
     code, _, err = ks("people", "erase", "x", "--yes")
     assert code == 5
     assert "nobody" in err
+
+
+# ---- ack --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"notices": 2, "paused": True, "first": True}, "took it at 10:00:00: nobody else"),
+        ({"notices": 0, "paused": True, "first": True}, "nobody was being called"),
+        ({"notices": 0, "paused": True, "first": False}, "took it already, at 10:00:00"),
+        ({"notices": 0, "paused": False, "first": True}, "there is nothing to answer"),
+    ],
+)
+def test_an_ack_says_what_it_did(ks, desk, answer, told):
+    desk.acked = answer
+    code, out, _ = ks("ack")
+    assert (code, told in out) == (0, True)
+    assert ("triage" in out) == answer["paused"]
+
+
+# ---- the language of the team -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "french"),
+    [
+        (["queue"], ["PRÉVU", "retenu (pause)", 'CHOQUANT "lake"']),
+        (["queue", "show", "d1"], ["Étiquettes", "Retenu par"]),
+        (["queue", "show", "zz"], ["n\u2019y a pas de post zz"]),
+        (["queue", "add", "x", "--at", "+2h", "--channel", "web"], ["programmé d0 pour le"]),
+        (["queue", "add", "x", "--at", "+2h"], ["il manque : --channel"]),
+        (["queue", "skip"], ["aucun post n\u2019est nommé", "nommez des identifiants"]),
+        (["card"], ["SI L\u2019ACTUALITÉ TOURNE MAL", "Tout arrêter"]),
+        (["incidents"], ["JUSQU\u2019À L\u2019ARRÊT", "événement"]),
+        (["incidents", "show", "i1"], ["premier titre", "titres/h", "pris par"]),
+        (["incidents", "report", "i1"], ["## Mesuré", "## Titres"]),
+        (["whose", "nothing"], ["PAS DE NOUS"]),
+        (["feeds"], ["RYTHME", "vivant", "tous les 10 min"]),
+        (["channels"], ["COMPTE", "bon"]),
+        (["doctor"], ["flux vivants sur", "répertoire d\u2019état"]),
+        (["audit"], ["LIGNE", "FAITS"]),
+        (["audit", "verify"], ["INTACT"]),
+        (["notify", "test"], ["pris en compte"]),
+        (["ack"], ["s\u2019en occupe depuis"]),
+        (["status"], ["EN MARCHE"]),
+        (["nonsense"], ["n\u2019est pas un choix possible"]),
+    ],
+)
+def test_every_command_speaks_the_language_of_the_team(ks, desk, monkeypatch, words, french):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "fr")
+    desk.doc["language"] = "fr"
+    desk.deliveries = [a_delivery(clash=["lake"])]
+    _, out, err = ks(*words)
+    assert [text for text in french if text not in out + err] == []
+
+
+def test_documents_for_scripts_stay_english(ks, desk, monkeypatch):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "fr")
+    code, out, _ = ks("queue", "show", "zz", "--json")
+    assert (code, json.loads(out)["error"]["message"]) == (5, "there is no post zz")
+
+
+# ---- wrong numbers, long fields ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [
+    ["queue", "list", "--limit"], ["incidents", "--limit"], ["audit", "--limit"],
+    ["audit", "--after"], ["resume", "--seen"],
+])  # fmt: skip
+@pytest.mark.parametrize("number", ["-5", "99999999999999999999", "many", "1.5", ""])
+def test_a_number_out_of_range_is_refused_in_words(ks, desk, words, number):
+    code, out, err = ks(*words, number)
+    assert (code, out, desk.calls) == (2, "", [])
+    assert "write" in err
+    assert "Traceback" not in err
+
+
+def test_no_rows_at_all_are_no_list(ks):
+    assert ks("queue", "list", "--limit", "0")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tag", "a;b"], "tags[0] holds ; or ,"),
+        (["--tag", "x" * 201], "tags[0] has more than 200 characters"),
+        (["--link", "https://x.example/" + "x" * 2000], "link has more than 2000 characters"),
+        (["--key", " "], "key is empty"),
+        (["--key", "a\nb"], "key has more than one line"),
+        ([word for _ in range(101) for word in ("--tag", "x")], "tags has more than 100 entries"),
+    ],
+)
+def test_a_field_that_is_refused_is_told_in_plain_words(ks, desk, words, told):
+    code, _, err = ks("queue", "add", "x", "--at", "+2h", "--channel", "web", *words)
+    assert (code, desk.asked("queue_add")) == (2, [])
+    assert told in err
+
+
+def test_a_long_field_of_a_file_is_told_with_its_line(ks, desk, home):
+    path = home / "june.jsonl"
+    rows = [{"due": "+2h", "channel": "web", "text": "x", "tags": ["y" * 201]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = ks("queue", "import", str(path))
+    assert (code, desk.asked("import_rows")) == (2, [])
+    assert f"{path}:1: tags has more than 200 characters" in err
+
+
+def test_an_export_with_media_is_imported_again(ks, desk, home):
+    (home / "media").mkdir()
+    (home / "media" / "a.png").write_bytes(PNG)
+    desk.deliveries = [a_delivery(media=[{"path": "a.png", "alt": "the sea; blue"}])]
+    (home / "out").mkdir()
+    for form in ("csv", "jsonl"):
+        path = home / "out" / f"x.{form}"
+        path.write_text(ks("queue", "export", "--format", form)[1])
+        code, _, err = ks("queue", "import", str(path))
+        assert (code, err) == (0, "")
+    posts = [row.post for said in desk.asked("import_rows") for row in said["rows"]]
+    assert {(post.media[0].path, post.media[0].alt) for post in posts} == {
+        ("a.png", "the sea; blue")
+    }
+
+
+def test_a_reload_says_whose_channel_is_gone_and_what_becomes_of_its_posts(ks, desk):
+    desk.orphaned = {"insta": 3}
+    code, out, _ = ks("config", "reload")
+    assert code == 0
+    assert "insta is gone, 3 posts of it can't leave" in out
+    assert "killswitch queue skip --channel insta" in out
+    assert json.loads(ks("config", "reload", "--json")[1])["orphaned"] == {"insta": 3}
+    desk.doc["orphaned"] = {"insta": 3}
+    assert "Channels" in ks("status")[1]
+
+
+def test_an_incident_is_called_by_its_own_kind_and_a_humans_words_stay_theirs(
+    ks, desk, monkeypatch
+):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "fr")
+    desk.doc["language"] = "fr"
+    flag = a_cause(kind="flag", reason="the file x in pause.d", evidence=[])
+    spoken = a_cause(kind="manual", reason="once", evidence=[])
+    known = desk.incident("i1") | {"kind": "manual", "title": "once", "causes": [spoken, flag]}
+    desk.incident = lambda ref: known
+    _, out, _ = ks("incidents", "show", "i1")
+    assert "once  (à la main, i1)" in out
+    assert "drapeau : le fichier x dans pause.d" in out
+    assert "à la main : once" in out
+
+
+def test_the_callers_own_language_goes_before_that_of_the_installation(ks, desk, monkeypatch):
+    monkeypatch.setenv("KILLSWITCH_LANGUAGE", "en")
+    desk.doc["language"] = "fr"
+    desk.deliveries = [a_delivery()]
+    assert "DUE" in ks("queue")[1]
+    assert "RUNNING" in ks("status")[1]

@@ -105,7 +105,7 @@ def test_without_a_daemon_status_says_what_the_flags_say(home):
     doc = json.loads(found.stdout)
     assert found.returncode == 4
     assert (doc["state"], doc["sealed"]) == ("unreachable", False)
-    assert doc["flags"] == [{"name": "pause-k1", "key": "k1", "note": "attack"}]
+    assert doc["flags"] == [{"name": "pause-k1", "key": "k1", "note": "attack", "is_dir": False}]
     assert doc["state_dir"] == str(home)
 
 

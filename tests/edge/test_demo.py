@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +83,7 @@ def test_demo_whose_daemon_dies_fails_and_says_where_its_log_is(temp, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
     monkeypatch.setattr(main, "_ACTS", (Ended(),))
     before = signal.getsignal(signal.SIGINT)
-    assert main.main(argparse.Namespace(fast=True)) == 1
+    assert main.main(argparse.Namespace(fast=True, json=False)) == 1
     said = capsys.readouterr().out
     (log,) = temp.iterdir()
     assert "the daemon is gone" in said
@@ -100,6 +102,31 @@ def test_demo_ends_with_checked_facts_and_leaves_nothing_behind(temp):
     assert not missing, facts
     assert "\x1b" not in said, "no colours in a log"
     assert not list(temp.iterdir())
+    assert not processes_of(temp)
+
+
+def test_a_demo_for_scripts_is_one_document(temp, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(temp))
+    monkeypatch.setattr(main, "_ACTS", (lambda play: play.check("it is so", True),))
+    assert main.main(argparse.Namespace(fast=True, json=True)) == 0
+    told = capsys.readouterr()
+    document = {"ok": True, "problem": None, "checked": ["it is so"]}
+    assert json.loads(told.out) == document
+    assert "it is so" in told.err
+
+
+@pytest.mark.timeout(WITHIN_S)
+def test_a_demo_that_is_killed_takes_its_daemon_with_it(temp):
+    with demo(temp) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if "queue import" in line:
+                running.kill()
+                break
+        running.wait(60)
+        ends = time.monotonic() + 60
+        while processes_of(temp) and time.monotonic() < ends:
+            time.sleep(0.1)
     assert not processes_of(temp)
 
 

@@ -20,7 +20,8 @@ module = importlib.import_module("killswitch.cli." + sys.argv[1])
 parser = argparse.ArgumentParser()
 module.add_arguments(parser)
 parser.add_argument("--json", action="store_true")
-parser.add_argument("--config")
+for name in ("--config", "--state-dir", "--socket"):
+    parser.add_argument(name)
 try:
     sys.exit(module.run(parser.parse_args(sys.argv[2:])))
 except KillswitchError as error:
@@ -115,12 +116,61 @@ def test_backtest_tells_each_pause_once(stream: Path) -> None:
     assert trip["items"] == ["a", "c"]
 
 
-def test_backtest_reads_gzip_and_draws_a_timeline(stream: Path, tmp_path: Path) -> None:
+def test_backtest_reads_gzip_and_draws_a_timeline(
+    stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(stream.read_bytes()))
+    monkeypatch.setenv("KILLSWITCH_TIMEZONE", "Europe/Paris")
     done = ks("backtest", str(packed))
-    assert "2026-03-02 09:05Z" in done.stdout
+    assert "2026-03-02 10:05:00 CET" in done.stdout
     assert "1 pause in" in done.stdout
+
+
+UNDATED = [{**row, "published": None} for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told", "dates"),
+    [
+        ([UNDATED[0], *ROWS[1:]], "1 pause in 1 days", ["2026-03-02T09:05:00Z"] * 3),
+        (UNDATED, "1 pause (no row has a date)", [None] * 3),
+        ([], "nothing to replay", None),
+    ],
+)
+def test_a_stream_that_begins_without_dates_does_not_begin_in_1970(
+    tmp_path: Path, rows: list[dict[str, object]], told: str, dates: list[str | None] | None
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert told in ks("backtest", str(path)).stdout
+    document = json.loads(ks("backtest", str(path), "--json").stdout)
+    if dates is not None:
+        assert [document["from"], document["to"], document["trips"][0]["at"]] == dates
+
+
+@pytest.mark.parametrize(("lang", "code"), [("klingon", 2), ("", 2), ("zz", 2), ("fr-FR", 0)])
+def test_a_language_that_no_list_reads_is_refused(lang: str, code: int) -> None:
+    done = ks("detect", "Six dead", "--lang", lang)
+    assert done.returncode == code
+    assert ("one of de, en" in done.stderr) == (code == 2)
+
+
+def test_a_sample_that_can_prove_nothing_is_refused(stream: Path) -> None:
+    done = ks("lexicon", "check", "--sample", str(stream))
+    assert (done.returncode, "holds 2 headlines" in done.stderr) == (2, True)
+
+
+def test_phrases_that_a_sample_lacks_are_counted_and_are_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "calm.jsonl"
+    path.write_text('{"title": "Council opens a new lake path"}\n' * 100)
+    done = ks("lexicon", "check", "--sample", str(path))
+    assert (done.returncode, done.stdout.count("\n")) == (0, 2)
+    assert "match no headline of the sample" in done.stdout
+
+
+def test_no_list_for_a_language_is_a_wrong_command_not_a_wrong_configuration() -> None:
+    assert ks("lexicon", "check", "--language", "klingon").returncode == 2
 
 
 def test_a_file_that_is_not_gzip_is_refused(tmp_path: Path) -> None:

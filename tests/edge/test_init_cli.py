@@ -58,7 +58,7 @@ def test_init_writes_a_private_file_that_loads(tmp_path: Path) -> None:
     assert settings.language == "fr"
     assert settings.timezone == "Europe/Paris"
     assert settings.channels[0].kind == "file"
-    assert "Next three steps" in done.stdout
+    assert "Les trois prochaines étapes" in done.stdout
     assert f"--config '{file}' run --check" in done.stdout
     assert done.stderr == ""
 
@@ -110,7 +110,8 @@ def test_init_names_the_plain_command_where_the_file_is_found_by_itself(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("killswitch.settings.places.SYSTEM_CONFIG", tmp_path / "none")
     assert init.run(_args(Path())) == Exit.DONE
-    assert init.next_steps(tmp_path / "killswitch.toml")[0] == "killswitch run --check"
+    steps = init.next_steps(tmp_path / "killswitch.toml")
+    assert steps[0].endswith(": killswitch run --check")
 
 
 def test_init_says_when_no_word_list_reads_the_feeds(

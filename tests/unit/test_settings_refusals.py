@@ -27,6 +27,15 @@ A_RELAY = '[[relays]]\nname = "r"\ncommand = ["/bin/true"]\n'
 A_PERSON = '[[people]]\nname = "p"\nusers = ["p"]\nroles = ["resumer"]\n'
 
 BROKEN = [
+    ("timezone = 5", 1, '5 is not text: write one text in quotes, such as "Europe/Paris"'),
+    ('state_dir = ""', 1, 'it is empty: write the whole path, "/…"'),
+    (A_FEED.replace('"x"', "5"), 2, '5 is not text: put it in quotes, "5"'),
+    (A_FEED.replace('"x"', '["x"]'), 2, "a list is not text: write one text in quotes"),
+    (
+        A_HOOK.replace('url = "https://h.example.org/"\n', ""),
+        1,
+        'url = "https://example.org/posts"',
+    ),
     # TOML itself
     ("mode = live", 1, 'text and durations stand in quotes: key = "15m"'),
     ("[watch]\nfresh = 5m", 2, "one setting a line; text and durations stand in quotes"),
@@ -99,7 +108,7 @@ BROKEN = [
     ("[queue]\nhard_cap = false", 2, "false is not a number"),
     ('[queue]\napprove = "maybe"', 2, "is neither true nor false"),
     # text, lists and tables
-    ("timezone = 1", 1, "1 is not text: put it in quotes"),
+    ("timezone = 1", 1, "1 is not text: write one text in quotes"),
     ('[detect]\nnames = "Lena"', 2, 'this is a list: write ["Lena"]'),
     ("[detect]\nnames = [3]", 2, "put it in quotes"),
     ('[detect]\nterms = ["x"]', 2, "at least two printable characters"),
@@ -334,3 +343,11 @@ def test_fewer_independent_outlets_than_needed_are_refused(
     error = _refused(_file(tmp_path, head + text))
     assert f"a story needs {needed} independent ones" in error.message
     assert any(problem.path == ("feeds",) for problem in error.problems)
+
+
+def test_a_wrong_state_directory_is_one_problem_and_not_four(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text(f"state_dir = 3\n{FEEDS}{A_FILE}")
+    with pytest.raises(BrokenConfigError) as caught:
+        load(path, env={})
+    assert [problem.path for problem in caught.value.problems] == [("state_dir",)]

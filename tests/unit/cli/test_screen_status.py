@@ -160,8 +160,10 @@ def test_what_one_outlet_says_has_one_line_and_no_second_one():
     inhibit = {"kind": "unconfirmed", "reason": "one outlet reports: X", "since": NOW.isoformat()}
     story = {"title": "Star found dead", "outlet": "Le Lac", "since": "2026-03-02T11:20:00Z"}
     text = shown(a_status(state="inhibited", inhibits=[inhibit], one_outlet=[story]))
-    assert "One outlet  Star found dead (Le Lac, 12:20): nobody else says so yet" in text
-    assert "one outlet reports" not in text
+    assert "Why       Star found dead (Le Lac, 12:20): nobody else says so yet" in text
+    assert ("One outlet" in text, "one outlet reports" in text) == (False, False)
+    running = shown(a_status(state="starting", inhibits=[inhibit], one_outlet=[story]))
+    assert "One outlet  Star found dead (Le Lac, 12:20): nobody else says so yet" in running
 
 
 @pytest.mark.parametrize(
@@ -267,3 +269,9 @@ def test_an_unreachable_daemon_shows_its_flags_and_where_it_looked():
     assert "Flags      pause-1 (attack)" in text
     assert "State in   /srv/killswitch" in text
     assert text.splitlines()[-1] == "Next step  start the daemon: killswitch run"
+
+
+def test_a_directory_among_the_flags_says_where_it_is_and_how_it_goes_away():
+    flag = {"name": "old", "key": None, "note": "", "is_dir": True}
+    text = shown(a_status(state="paused", flags=[flag], state_dir="/srv/ks"))
+    assert "old is a directory: look into it, rm -r /srv/ks/pause.d/old, then resume" in text

@@ -225,7 +225,9 @@ def test_an_ack_stops_the_calling_and_nothing_else(house: House) -> None:
     house.trip(a_story())
     answer = house.desk.ack(caller=KARIM)
     assert (answer["acked_by"], answer["notices"]) == ("karim", 1)
-    assert house.desk.ack(caller=LEA)["notices"] == 0
+    again = house.desk.ack(caller=LEA)
+    assert (again["notices"], again["paused"], again["first"]) == (0, True, False)
+    assert (again["acked_by"], again["acked_at"]) == ("karim", answer["acked_at"])
     assert house.latch().paused
     who = house.desk.status()["who"]
     assert who == {"acked_by": "karim", "acked_at": answer["acked_at"], "next": "Léa"}
@@ -233,7 +235,8 @@ def test_an_ack_stops_the_calling_and_nothing_else(house: House) -> None:
 
 def test_an_ack_of_nothing_is_harmless(house: House) -> None:
     house.networks["insta"].answer = SENT
-    assert house.desk.ack(caller=LEA)["notices"] == 0
+    answer = house.desk.ack(caller=LEA)
+    assert (answer["notices"], answer["paused"]) == (0, False)
 
 
 def test_a_seal_that_the_store_does_not_take_is_not_given(small_house: House) -> None:

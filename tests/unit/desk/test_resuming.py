@@ -148,7 +148,12 @@ def test_a_flag_that_comes_back_refuses(house: House) -> None:
     (house.flags.path / "dir").mkdir()
     (house.flags.path / "dir" / "full").touch()
     house.guard.step()
-    assert refused(house.resume, kind=RefusedError).code == "flag_left"
+    error = refused(house.resume, kind=RefusedError)
+    assert error.code == "flag_left"
+    path = house.flags.path / "dir"
+    assert str(path) in error.message
+    assert f"rm -r {path}" in error.hint
+    assert [flag.get("is_dir") for flag in house.desk.status()["flags"]] == [True]
     assert house.latch().paused
 
 

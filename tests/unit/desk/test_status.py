@@ -81,7 +81,8 @@ def test_a_flag_stops_the_gate_and_the_status_says_so_at_once(small_house: House
         shutil.rmtree(small_house.flags.path)
     document = status(small_house)
     assert (document["state"], document["causes"]) == ("paused", [])
-    flags = [{"name": "k7", "key": "k7", "note": "by touch"}] if how == "an entry" else []
+    flag = {"name": "k7", "key": "k7", "note": "by touch", "is_dir": False}
+    flags = [flag] if how == "an entry" else []
     assert [{**one, "name": "k7"} for one in document["flags"]] == flags
 
 
@@ -199,7 +200,24 @@ def test_one_outlet_alone_is_one_line(small_house: House) -> None:
     small_house.inhibits.open(
         InhibitKind.UNCONFIRMED, "one outlet reports: Blast", now=NOW, ref="s1"
     )
-    assert [one["title"] for one in status(small_house)["one_outlet"]] == ["Blast"]
+    (one,) = status(small_house)["one_outlet"]
+    assert (one["title"], one["outlet"]) == ("Blast", "")
+
+
+def test_what_one_outlet_alone_says_names_the_outlet(small_house: House) -> None:
+    story = a_story()
+    small_house.tell(story)
+    reason = f"one outlet reports: {story.title}"
+    small_house.inhibits.open(InhibitKind.UNCONFIRMED, reason, now=NOW, ref=story.id)
+    (one,) = status(small_house)["one_outlet"]
+    assert (one["title"], one["outlet"]) == (story.title, story.members[0].outlet)
+
+
+def test_posts_of_a_channel_that_is_gone_are_counted(house: House) -> None:
+    house.add(at="+60m", channels=("log",))
+    assert status(house)["orphaned"] == {}
+    del house.networks["log"]
+    assert status(house)["orphaned"] == {"log": 1}
 
 
 def test_a_rehearsal_tells_what_it_would_have_paused_for(small_house: House) -> None:

@@ -191,12 +191,11 @@ def ingest(
 
 def _note_shown(conn: Connection, feed: str, shown: Sequence[NewItem], now: datetime) -> None:
     """Note that a feed still shows some entries, unless that was noted within a day."""
+    if not shown:
+        return
     long_ago = sa.or_(items.c.shown_at.is_(None), items.c.shown_at < now - SHOWN_WITHIN)
     these = items.c.guid.in_([item.guid for item in shown])
-    if shown:
-        conn.execute(
-            sa.update(items).where(items.c.feed == feed, these, long_ago).values(shown_at=now)
-        )
+    conn.execute(sa.update(items).where(items.c.feed == feed, these, long_ago).values(shown_at=now))
 
 
 def stored(conn: Connection, feed: str) -> int:

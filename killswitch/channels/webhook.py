@@ -13,8 +13,9 @@ else leaves that room.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from killswitch.channels.frame import (
     Channel,
@@ -39,6 +40,8 @@ MAX_TEXT = 100_000
 # How much of an answer is looked at for words, and of how many signs an id may be.
 _SAID_BYTES = 4096
 _ID_CHARS = 500
+# Signs from which a part of an address is taken for a token; shorter ones stand in ordinary words.
+_TOKEN_LEAST = 8
 # What stands in an address for the delivery, and for the receiver's own id of it.
 DELIVERY, REMOTE_ID = "{delivery}", "{remote_id}"
 
@@ -80,6 +83,7 @@ class WebhookChannel:
         self._probe_url = probe_url
         self._delete_url = delete_url
         self._secret = secret
+        self._secrets = _secrets(secret, url, probe_url, delete_url)
         self._door = door
         self._clock = clock
 
@@ -112,7 +116,7 @@ class WebhookChannel:
             answer.status,
             retry_after=answer.headers.get("retry-after"),
             now=self._clock.now(),
-            said=_said(answer),
+            said=self._said(answer),
         )
 
     def probe(self, request: Request, *, deadline_s: float) -> Probe:
@@ -129,7 +133,7 @@ class WebhookChannel:
         remote_id = _remote_id(answer)
         if answer.status == 200 and remote_id is not None:
             return Probe(Found.THERE, "HTTP 200", remote_id)
-        said = "without an id" if answer.status == 200 else _said(answer)[:SAID_CHARS]
+        said = "without an id" if answer.status == 200 else self._said(answer)[:SAID_CHARS]
         return Probe(Found.UNKNOWN, f"HTTP {answer.status} {said}".strip())
 
     def why_not_delete(self, remote_id: str | None) -> str | None:
@@ -154,7 +158,7 @@ class WebhookChannel:
             answer.status,
             retry_after=answer.headers.get("retry-after"),
             now=self._clock.now(),
-            said=_said(answer),
+            said=self._said(answer),
         )
 
     def _ask(self, method: str, url: str, request: Request, deadline_s: float) -> Answer:
@@ -165,6 +169,13 @@ class WebhookChannel:
             HEADER: sign(self._secret, asked, now=self._clock.now()),
         }
         return self._door.request(method, url, headers=headers, deadline_s=deadline_s)
+
+    def _said(self, answer: Answer) -> str:
+        """Read an answer for people; receivers say our request back, with its tokens."""
+        said = one_line(answer.body[:_SAID_BYTES].decode("utf-8", "replace"))
+        for secret in self._secrets:
+            said = said.replace(secret, "…")
+        return said
 
     def check(self) -> str | None:
         """Find nothing to check without sending."""
@@ -192,8 +203,14 @@ def _target(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _said(answer: Answer) -> str:
-    return one_line(answer.body[:_SAID_BYTES].decode("utf-8", "replace"))
+def _secrets(secret: str, *urls: str | None) -> tuple[str, ...]:
+    """Name what an answer may say back and nobody shall read, as written and as read."""
+    found = {secret}
+    for parts in (urlsplit(url) for url in urls if url):
+        pieces = {*parts.path.split("/"), *re.split("[&=]", parts.query)}
+        pieces |= {unquote(piece) for piece in pieces}
+        found |= {piece for piece in pieces if len(piece) >= _TOKEN_LEAST and "{" not in piece}
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def _remote_id(answer: Answer) -> str | None:

@@ -24,7 +24,7 @@ from killswitch.failpoints import passing
 from killswitch.net.address import NetPolicy
 from killswitch.net.inflate import ANSWER, FEED, Body, BodyError, Caps
 from killswitch.net.stream import Attempt, ConnectFailure, PinnedBackend, Resolver, tls_context
-from killswitch.net.url import FetchError, checked, for_origin, next_hop
+from killswitch.net.url import FetchError, checked, for_origin, next_hop, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -250,7 +250,7 @@ class Door:
         except UnicodeEncodeError as error:
             raise NotSent("refused_header", f"{method} was not sent: {error}") from error
         except _BROKEN as error:
-            message = f"{method} {url[:200]}: {_words(error)}"
+            message = f"{method} {shown(url)}: {_words(error)}"
             if attempt.wrote:
                 raise OutcomeUncertain(_code(error), message) from error
             raise NotSent(_code(error), message) from error

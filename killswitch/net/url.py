@@ -1,11 +1,14 @@
 """
-Which web addresses are asked for, and what may follow a redirect.
+Which web addresses are asked for, how people are told of them, and what may follow a redirect.
 
+Invariant: a message names the server of an address, never its password, its path or its question:
+    those of a webhook or a paid feed hold tokens.
 Adapter: ``httpx.InvalidURL`` becomes ``FetchError``.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 _URL_CHARS = 4096
 """Longer addresses are not feeds; the limit keeps what a redirect can make us store small."""
+
+_SHOWN_CHARS = 200
+"""Of a name in a message; foreign ones may be endless."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -45,10 +51,24 @@ def checked(url: str | httpx.URL) -> httpx.URL:
         address = httpx.URL(url).copy_with(fragment=None)
         why = _refusal(address)  # reading the host decodes its punycode, which may be broken
     except (httpx.InvalidURL, ValueError) as error:
-        raise FetchError("refused_url", f"{str(url)[:200]!r} is not an address: {error}") from error
+        raise FetchError("refused_url", f"{shown(url)!r} is not an address: {error}") from error
     if why:
-        raise FetchError("refused_url", f"{str(url)[:200]!r} {why}")
+        raise FetchError("refused_url", f"{shown(url)!r} {why}")
     return address
+
+
+def shown(url: str | httpx.URL) -> str:
+    """Write an address for people: its scheme and its server, however wrong it is."""
+    scheme, mark, rest = _split(str(url))
+    place = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    server = place.rpartition("@")[2][:_SHOWN_CHARS]
+    more = "…" if rest[len(place) + 1 :] else ""
+    return f"{scheme}{mark}{server}/{more}"
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    scheme, mark, rest = url.partition("://")
+    return (scheme[:_SHOWN_CHARS], mark, rest) if mark else ("", "", url)
 
 
 def _refusal(address: httpx.URL) -> str:

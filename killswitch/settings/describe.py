@@ -1,4 +1,9 @@
-"""Show the configuration that results, value by value: secrets masked, sources named."""
+"""
+Show the configuration that results, value by value: secrets masked, sources named.
+
+Of an address only what tells it from others is shown: receivers put tokens into its path, paid
+feeds put keys behind its question mark.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,7 @@ def describe(settings: Settings) -> list[tuple[str, str, str]]:
     """
     sources = settings._sources  # noqa: SLF001 - kept there by the loader for this table
     return [
-        (dotted(path), _written(value), _source(path, sources))
+        (dotted(path), _written(_without_tokens(path, value)), _source(path, sources))
         for path, value in _leaves(settings, ())
     ]
 
@@ -43,6 +48,18 @@ def _leaves(value: Any, path: SettingPath) -> Iterator[tuple[SettingPath, Any]]:
             yield from _leaves(row, (*path, index))
     elif value is not None:
         yield path, value
+
+
+def _without_tokens(path: SettingPath, value: Any) -> Any:
+    if not isinstance(value, str) or not str(path[-1]).endswith("url"):
+        return value
+    if path[0] == "feeds":
+        before, mark, _ = value.partition("?")
+        return before + (mark and mark + MASK)
+    parts = urlsplit(value)
+    return f"{parts.scheme}://{parts.netloc}/" + (
+        MASK if parts.path.strip("/") + parts.query else ""
+    )
 
 
 def _source(path: SettingPath, sources: dict[SettingPath, str]) -> str:

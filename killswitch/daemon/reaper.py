@@ -63,26 +63,25 @@ def reap(store: Store, *, clock: Clock) -> int:
     now, boot_s = clock.now(), clock.boot_s()
     with store.read() as conn:
         late = [a for a in attempts.open_ones(conn) if a.deadline_s + MARGIN_S < boot_s]
-        stuck = [
-            one
-            for one in deliveries.in_state(conn, _S.CLAIMED)
-            if (one.lease_until_s or 0.0) < boot_s
-        ]
+        stuck = [one for one in deliveries.in_state(conn, _S.CLAIMED) if _ran_out(one, boot_s)]
     if not late and not stuck:
         return 0
     with store.write() as conn:
         latch_store.lock(conn)
         for attempt in late:
             _expire(conn, attempt, "no answer within the time limit", now)
-        over = [
-            one
-            for one in deliveries.lock_many(conn, [one.id for one in stuck])
-            if one.state is _S.CLAIMED and (one.lease_until_s or 0.0) < boot_s
-        ]
+        # Once more: a gate may have sent it, or somebody claimed it anew.
+        again = deliveries.lock_many(conn, [one.id for one in stuck])
+        over = [one for one in again if _ran_out(one, boot_s)]
         _take_back(conn, over, "the claim ran out", now)
         passing("reap.before_commit")
     passing("reap.after_commit")
     return len(late)
+
+
+def _ran_out(one: Delivery, boot_s: float) -> bool:
+    """Say whether it is claimed and its lease is over; a claim without one has none to wait for."""
+    return one.state is _S.CLAIMED and (one.lease_until_s or 0.0) < boot_s
 
 
 def _unclaim_all(conn: Connection, why: str, now: datetime) -> None:

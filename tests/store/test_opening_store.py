@@ -461,3 +461,21 @@ def test_an_upgrade_keeps_a_copy_of_what_was_there(sqlite_store, tmp_path, monke
     kept = Store(f"sqlite:///{copy}")
     assert the(kept, one).created_at == NOW
     kept.close()
+
+
+def test_an_sqlite_that_is_too_old_is_refused(tmp_path, monkeypatch):
+    store = Store(f"sqlite:///{tmp_path}/killswitch.db")
+    monkeypatch.setattr("killswitch.store.opening.MIN_SQLITE", (99, 0, 0))
+    with pytest.raises(OperatorError, match="is too old"):
+        open_store(store)
+    store.close()
+
+
+def test_a_store_that_might_lose_a_pause_at_a_power_cut_is_refused(tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/killswitch.db")
+    for engine in (store._work, store._urgent):
+        sa.event.listen(
+            engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous = NORMAL")
+        )
+    refused("sqlite_pragmas", open_store, store)
+    store.close()

@@ -321,3 +321,8 @@ def test_locked_deliveries_come_in_the_one_order(store):
     ids = [add(store, due_at=NOW + timedelta(days=9 - n)) for n in range(5)]
     with store.write() as conn:
         assert [one.id for one in deliveries.lock_many(conn, ids)] == sorted(ids)
+
+
+def test_no_posts_are_stored_as_none(store):
+    with store.write() as conn:
+        assert posts.add(conn, [], now=NOW) == []

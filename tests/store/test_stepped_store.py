@@ -13,6 +13,7 @@ from killswitch.store import (
     attempts,
     channel_state,
     deliveries,
+    facts,
     looks,
     news,
     notices,
@@ -312,3 +313,11 @@ def test_of_every_instant_in_the_store_it_is_known_what_a_step_means():
     }
     assert set.union(*known) == there
     assert sum(map(len, known)) == len(there)
+
+
+def test_a_store_that_has_never_seen_the_news_has_no_sight_to_carry(store):
+    with store.write() as conn:
+        conn.execute(sa.delete(metadata.tables["facts"]))
+    step(store, DAY)
+    with store.read() as conn:
+        assert facts.get_time(conn, "last_sight") is None

@@ -1,0 +1,112 @@
+"""The gate when time passes, or rows vanish, where nobody expects it."""
+
+from __future__ import annotations
+
+from killswitch.channels.frame import Ending, Found, Outcome, Probe
+from killswitch.gate import MARGIN_S, T_SEND_S
+from killswitch.outcome import Passage, record_look, record_stray
+from killswitch.queue.states import DeliveryState
+from killswitch.store import attempts, audit, looks
+from tests.daemon.bench import QUIET, SENT
+from tests.daemon.test_reaper import delete_by_hand, reasons
+from tests.store.made import NOW, add, put
+
+
+class SlowLimits(dict):
+    """Limits that take a while to read: the store is slow inside the first transaction."""
+
+    def __init__(self, bench, seconds):
+        super().__init__({"insta": QUIET})
+        self._bench, self._seconds = bench, seconds
+
+    def __getitem__(self, name):
+        self._bench.move(seconds=self._seconds)
+        return super().__getitem__(name)
+
+
+def test_a_claim_that_ran_out_while_the_intent_was_written_sends_nothing(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.gate = bench.a_gate(limits=SlowLimits(bench, 1.0))
+    assert bench.send(one, lease_s=T_SEND_S + MARGIN_S) is Passage.SENT
+    two = add(bench.store, due_at=NOW)
+    bench.gate = bench.a_gate(limits=SlowLimits(bench, 4.0))
+    assert bench.send(two, lease_s=T_SEND_S + MARGIN_S) is Passage.NOT_NOW
+    assert bench.published() == [one]
+    assert (bench.state(two), bench.tries(two)) == ("scheduled", ["aborted_unsent"])
+    assert "the claim ran out" in reasons(bench, two)
+
+
+def test_a_delivery_deleted_by_hand_while_it_was_on_the_wire_is_uncertain(bench):
+    one = add(bench.store, due_at=NOW)
+
+    def answer(request):
+        delete_by_hand(bench, one)
+        return SENT
+
+    bench.networks["insta"].answer = answer
+    assert bench.send(one) is Passage.UNCERTAIN
+    assert bench.tries(one) == ["open"]
+
+
+def test_a_delivery_deleted_by_hand_before_its_request_is_not_sent(bench):
+    one = add(bench.store, due_at=NOW)
+    fence = bench.claim(one)
+    real = bench.flags.is_clear
+
+    class Flags:
+        def __getattr__(self, name):
+            return getattr(bench.flags, name)
+
+        def is_clear(self):
+            delete_by_hand(bench, one)
+            bench.inhibits.open("clock", "wait", now=NOW)
+            return real()
+
+    bench.gate = bench.a_gate(flags=Flags())
+    assert bench.gate.send(one, fence=fence) is Passage.NOT_NOW
+    assert bench.published() == []
+
+
+def test_the_deadline_of_a_request_is_the_one_of_the_safety_figures(bench):
+    one = add(bench.store, due_at=NOW)
+    given = []
+
+    class Network:
+        def publish(self, request, *, deadline_s):
+            given.append((request.delivery, deadline_s))
+            return Outcome(Ending.SENT, "HTTP 200")
+
+    bench.gate = bench.a_gate(channels={"insta": Network()})
+    assert bench.send(one) is Passage.SENT
+    assert given == [(one, 20.0)]
+
+
+def test_a_late_success_while_a_second_copy_is_on_the_wire_is_told_and_changes_nothing_of_it(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.networks["insta"].answer = Outcome(Ending.UNCERTAIN, "no answer")
+    bench.send(one)
+    with bench.store.read() as conn:
+        (first,) = attempts.of_delivery(conn, one)
+    put(bench.store, one, DeliveryState.SCHEDULED)
+    put(bench.store, one, DeliveryState.CLAIMED, DeliveryState.SENDING)
+    with bench.store.write() as conn:
+        out = Outcome(Ending.SENT, "HTTP 200", remote_id="r9")
+        record_stray(conn, bench.the(one), attempt=first.id, outcome=out, now=NOW)
+    found = bench.the(one)
+    assert (found.state.value, found.sent_at, found.remote_id) == ("sending", None, None)
+    assert bench.tries(one) == ["accepted"]
+    with bench.store.read() as conn:
+        assert "delivery.went_out" in [row.event for row in audit.rows(conn, subject=one)]
+
+
+def test_a_look_for_a_delivery_that_was_deleted_by_hand_comes_to_nothing(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.networks["insta"].answer = Outcome(Ending.UNCERTAIN, "no answer")
+    bench.send(one)
+    bench.move(minutes=1)
+    with bench.store.read() as conn:
+        (lost,) = looks.lost(conn)
+    delete_by_hand(bench, one)
+    with bench.store.write() as conn:
+        record_look(conn, lost, Probe(Found.THERE, "HTTP 200", "r1"), sent_at=NOW, now=NOW)
+    assert bench.tries(one) == ["unknown"]

@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from killswitch.errors import (
     ConfigError,
@@ -92,6 +93,41 @@ def install(app: FastAPI, *, on_fault: Fault) -> None:
     app.add_exception_handler(HTTPException, missing)
     app.add_exception_handler(InvariantBroken, ours)
     app.add_exception_handler(Exception, ours)
+
+
+class InOurWords:
+    """
+    The outermost layer: what the library itself refuses in plain text leaves as problem details.
+
+    It refuses so where a body announces too many bytes, before the application is asked.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but such a refusal."""
+        replaced = False
+
+        async def worded(message: Message) -> None:
+            nonlocal replaced
+            if not replaced and _is_plain_refusal(message):
+                replaced = True
+                status = HTTPStatus(message["status"])
+                refusal = answer(UsageError("http", status.phrase), status=status)
+                await refusal(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, worded)
+
+
+def _is_plain_refusal(message: Message) -> bool:
+    if message["type"] != "http.response.start" or message["status"] < HTTPStatus.BAD_REQUEST:
+        return False
+    kind: bytes = dict(message["headers"]).get(b"content-type", b"")
+    return kind.startswith(b"text/plain")
 
 
 def _bug(error: Exception) -> KillswitchError:

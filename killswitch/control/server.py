@@ -22,16 +22,19 @@ import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import h11
 from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from killswitch.control.peers import Peer, peer_of
-from killswitch.errors import ConfigError, RefusedError
+from killswitch.control.problems import InOurWords, answer
+from killswitch.errors import ConfigError, RefusedError, UsageError
 
 SOCKET_MODE = 0o660
 WAITING_MOST = 32
@@ -184,6 +187,19 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     @override
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP in the form of every other refusal."""
+        refusal = answer(UsageError("http", msg), status=HTTPStatus.BAD_REQUEST)
+        headers = [*refusal.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=refusal.status_code, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(refusal.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    @override
     def on_response_complete(self) -> None:
         self.waits_since_s = self.loop.time()
         super().on_response_complete()
@@ -277,7 +293,7 @@ class ControlServer:
             self._inode = self._path.stat().st_ino
         doors = _Doors()
         config = Config(
-            self._app,
+            InOurWords(self._app),
             http=lambda **given: _Connection(doors, **given),  # type: ignore[arg-type]  # any maker will do
             ws="none",
             loop="asyncio",

@@ -371,7 +371,11 @@ def test_nobody_waits_longer_than_a_seal_takes(client, desk, wait_s):
 def test_bytes_out_of_form_are_refused_and_the_next_is_served(client, desk, home, data):
     answer = raw(home, data, ended=True)
     # After a head that is too long uvicorn may drop the connection without a word.
-    assert answer.startswith(b"HTTP/1.1 4") or (answer == b"" and len(data) > HEADER_MOST)
+    refused = answer.startswith(b"HTTP/1.1 4") and json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert refused or (answer == b"" and len(data) > HEADER_MOST)
+    if refused:
+        assert (refused["code"], refused["exit"]) == ("http", 2)
+        assert b"content-type: application/problem+json" in answer.lower()
     assert client.get("/status")["state"] == "running"
 
 
@@ -383,6 +387,7 @@ def test_a_body_without_an_announced_length_is_capped(client, desk, home):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     answer = raw(home, head + chunk * (BODY_MOST // 0x10000 + 1) + b"0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
+    assert b"content-type: application/problem+json" in answer.lower()
     assert desk.calls == []
 
 

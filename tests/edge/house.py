@@ -96,6 +96,7 @@ class House:
         state_dir: Path | None = None,
         store: str = "",
         queue: Mapping[str, Any] = QUEUE,
+        settings: str = "",
         env: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -107,6 +108,7 @@ class House:
             state_dir: Where state lives, ``folder/state`` if not said.
             store: ``store.url``, where it is not the file in the state directory.
             queue: The settings under ``[queue]``.
+            settings: More tables, as the file holds them.
             env: More environment of the daemon alone, failpoints for instance.
         """
         self.folder = folder
@@ -116,7 +118,7 @@ class House:
         self.posts = folder / "posts.jsonl"
         self.daemon: subprocess.Popen[bytes] | None = None
         self.env = dict(env or {})
-        settings = "".join(f"{name} = {json.dumps(value)}\n" for name, value in queue.items())
+        rules = "".join(f"{name} = {json.dumps(value)}\n" for name, value in queue.items())
         feeds = "".join(
             f'[[feeds]]\nname = "{name}"\nurl = "{server.url}{name}"\noutlet = "{name}"\n'
             f'interval = "1s"\nlanguage = "en"\n'
@@ -127,11 +129,12 @@ class House:
             + (f'[store]\nurl = "{store}"\n' if store else "")
             + '[network]\nallow_private = ["127.0.0.0/8"]\n'
             + '[detect]\nlanguages = ["en"]\n'
-            + f"[queue]\n{settings}"
+            + f"[queue]\n{rules}"
             + f'[[channels]]\nname = "hook"\nkind = "webhook"\nurl = "{server.url}hook"\n'
             + 'secret = "s3cret"\n'
             + f'[[channels]]\nname = "log"\nkind = "file"\npath = "{self.posts}"\n'
             + feeds
+            + settings
         )
 
     # -- the daemon ------------------------------------------------------------------------------

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from killswitch.channels.frame import Ending, Found, Outcome, Probe
-from killswitch.gate import MARGIN_S, T_SEND_S
+from killswitch.gate import LEASE_S, MARGIN_S, NOT_NOW_WAIT, RECORD_AGAIN_S, T_SEND_S
 from killswitch.outcome import Passage, record_look, record_stray
 from killswitch.queue.states import DeliveryState
-from killswitch.store import attempts, audit, looks
+from killswitch.store import attempts, audit, deliveries, looks, notices
 from tests.daemon.bench import QUIET, SENT
 from tests.daemon.test_reaper import delete_by_hand, reasons
-from tests.store.made import NOW, add, put
+from tests.store.made import HOUR, NOW, add, put
 
 
 class SlowLimits(dict):
@@ -67,6 +70,11 @@ def test_a_delivery_deleted_by_hand_before_its_request_is_not_sent(bench):
     assert bench.published() == []
 
 
+def test_the_figures_are_those_that_the_seal_and_the_reaper_reckon_with():
+    assert (T_SEND_S, MARGIN_S, LEASE_S, RECORD_AGAIN_S) == (20.0, 5.0, 60.0, 1.0)
+    assert timedelta(seconds=2) == NOT_NOW_WAIT
+
+
 def test_the_deadline_of_a_request_is_the_one_of_the_safety_figures(bench):
     one = add(bench.store, due_at=NOW)
     given = []
@@ -110,3 +118,100 @@ def test_a_look_for_a_delivery_that_was_deleted_by_hand_comes_to_nothing(bench):
     with bench.store.write() as conn:
         record_look(conn, lost, Probe(Found.THERE, "HTTP 200", "r1"), sent_at=NOW, now=NOW)
     assert bench.tries(one) == ["unknown"]
+
+
+def test_a_clock_that_nobody_trusts_decides_on_no_wait(bench):
+    one = add(bench.store, due_at=NOW)
+    steady = False
+    bench.gate = bench.a_gate(clock_is_steady=lambda now: steady)
+    bench.move(days=3650)
+    assert bench.send(one) is Passage.NOT_NOW
+    assert bench.the(one).next_at == NOW
+    steady = True
+    bench.inhibits.open("clock", "wait", now=bench.clock.now())
+    assert bench.send(one) is Passage.NOT_NOW
+    assert bench.the(one).next_at == bench.clock.now() + NOT_NOW_WAIT
+
+
+def test_an_answer_that_is_not_of_the_try_on_the_wire_leaves_that_one_alone(bench):
+    one = add(bench.store, due_at=NOW)
+
+    def answer(request):
+        with bench.store.write() as conn:  # a second copy has left meanwhile
+            conn.exec_driver_sql("UPDATE deliveries SET fence = fence + 1 WHERE id = ?", (one,))
+        return SENT
+
+    bench.networks["insta"].answer = answer
+    assert bench.send(one) is Passage.UNCERTAIN
+    found = bench.the(one)
+    assert (found.state.value, found.sent_at, bench.tries(one)) == ("sending", None, ["accepted"])
+
+
+def test_after_an_old_resume_the_hard_cap_counts_the_last_hour(bench):
+    bench.limits["insta"] = replace(QUIET, hard_cap=1)
+    bench.pause()
+    bench.move(seconds=30)
+    bench.resume(keep_held=True)
+    bench.move(hours=2)
+    assert bench.send(add(bench.store, due_at=bench.clock.now())) is Passage.SENT
+    bench.move(minutes=59)
+    assert bench.send(add(bench.store, due_at=bench.clock.now())) is Passage.NOT_NOW
+    assert bench.kinds() == ["rate"]
+
+
+def test_the_history_says_why_the_gate_stayed_shut(bench):
+    waits, gone = (add(bench.store, due_at=NOW, expires_at=NOW + HOUR) for _ in range(2))
+    bench.inhibits.open("sight", "blind", now=NOW)
+    bench.send(waits)
+    bench.inhibits.lift("sight")
+    bench.move(hours=1)
+    bench.send(gone)
+    assert (reasons(bench, waits)[-1], reasons(bench, gone)[-1]) == ("waiting", "expired")
+
+
+def test_the_history_says_why_a_post_was_called_back_before_its_request(bench):
+    one = add(bench.store, due_at=NOW)
+    real = bench.flags.is_clear
+
+    class Flags:
+        def is_clear(self):
+            bench.inhibits.open("sight", "blind", now=NOW)
+            return real()
+
+    bench.gate = bench.a_gate(flags=Flags())
+    assert bench.send(one) is Passage.NOT_NOW
+    assert reasons(bench, one)[-1] == "waiting"
+
+
+def test_a_post_that_is_too_late_is_told_quietly_with_all_that_people_need(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.move(minutes=16)
+    assert bench.send(one) is Passage.HELD
+    with bench.store.read() as conn:
+        (notice,) = notices.undone(conn)
+    assert (notice.kind, notice.ref) == ("held_late", one)
+    assert (notice.loud, notice.escalates) == (False, False)
+    text = bench.the(one).content.text
+    told = {"delivery": one, "channel": "insta", "text": text, "why": "late"}
+    assert notice.facts | told == notice.facts
+    assert bench.the(one).state is DeliveryState.HELD
+
+
+def test_a_post_held_for_a_flag_belongs_to_the_incident_of_that_pause(bench):
+    one = add(bench.store, due_at=NOW)
+    fence = bench.claim(one)
+    (bench.root / "pause.d" / "x").touch()
+    assert bench.gate.send(one, fence=fence) is Passage.HELD
+    incident = bench.latch().incident
+    assert incident
+    with bench.store.read() as conn:
+        (hold,) = deliveries.holds_of(conn, [one])[one]
+    assert (hold.kind, hold.ref) == ("pause", incident)
+
+
+def test_a_claim_that_outlived_its_pause_goes_back_because_of_it(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.pause()
+    fence = bench.claim(one)
+    assert bench.gate.send(one, fence=fence) is Passage.NOT_NOW
+    assert reasons(bench, one)[-1] == "paused"

@@ -181,6 +181,17 @@ def test_the_history_says_why_a_post_was_called_back_before_its_request(bench):
     bench.gate = bench.a_gate(flags=Flags())
     assert bench.send(one) is Passage.NOT_NOW
     assert reasons(bench, one)[-1] == "waiting"
+    back = bench.the(one)
+    assert (back.next_at, back.tries, back.problem) == (NOW + NOT_NOW_WAIT, 0, None)
+
+
+def test_a_claim_without_a_lease_sends_nothing(bench):
+    one = add(bench.store, due_at=NOW)
+    fence = bench.claim(one)
+    with bench.store.write() as conn:
+        conn.exec_driver_sql("UPDATE deliveries SET lease_until_s = NULL WHERE id = ?", (one,))
+    assert bench.gate.send(one, fence=fence) is Passage.NOT_NOW
+    assert reasons(bench, one)[-1] == "the claim ran out"
 
 
 def test_a_post_that_is_too_late_is_told_quietly_with_all_that_people_need(bench):

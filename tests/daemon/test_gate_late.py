@@ -226,3 +226,11 @@ def test_a_claim_that_outlived_its_pause_goes_back_because_of_it(bench):
     fence = bench.claim(one)
     assert bench.gate.send(one, fence=fence) is Passage.NOT_NOW
     assert reasons(bench, one)[-1] == "paused"
+
+
+def test_a_daemon_that_stops_writes_no_intent(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.closing.set()
+    assert bench.send(one) is Passage.NOT_NOW
+    assert bench.tries(one) == []
+    assert reasons(bench, one)[-1] == "the daemon is stopping"

@@ -50,6 +50,8 @@ ONE_S = 300.0
 
 _SAID = {None: "slow", 0: "survived", 1: "killed", 2: "killed"}
 """Of pytest's exit codes, those that say something of a mutant: 2 is one that can't be imported."""
+_NO_CONFTEST = 4
+"""A conftest that can't be imported; also a test that is not there, which must not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ def _judge(target: Target, mutant: Mutant, tests: Sequence[str], *, loud: bool) 
     """Return ``killed``, ``slow`` (killed by the time limit) or ``survived``."""
     compile(mutant.tree(), str(target.path), "exec")  # what is no Python at all kills nothing
     code = _in_a_fork(lambda: _tested(target, mutant, tests, loud=loud)) if tests else 0
+    if code == _NO_CONFTEST and mutant.is_import:
+        return "killed"
     if code not in _SAID:
         raise SystemExit(f"pytest ended with {code}: were the tests changed meanwhile? ({mutant})")
     return _SAID[code]
@@ -225,6 +229,21 @@ def _is_new(watched: Path, target: Target) -> bool:
         below = [ROOT / name, *(ROOT / name).rglob("*.py")]
         changed += [path.stat().st_mtime for path in below]
     return watched.exists() and watched.stat().st_mtime > max(changed)
+
+
+def _spread(
+    mutants: Sequence[Mutant], work: Callable[[Sequence[Mutant]], None], *, jobs: int
+) -> None:
+    """Share the mutants among processes and wait for them."""
+    workers = []
+    for job in range(jobs):
+        pid = os.fork()
+        if pid == 0:
+            work(mutants[job::jobs])
+            os._exit(0)
+        workers.append(pid)
+    for pid in workers:
+        os.waitpid(pid, 0)
 
 
 def run(name: str, *, jobs: int, only: frozenset[int], every: int, out: Path) -> list[str]:
@@ -250,16 +269,11 @@ def run(name: str, *, jobs: int, only: frozenset[int], every: int, out: Path) ->
                 file.write(f"{said}\t{one.number}\t{one}\n")
                 file.flush()
 
-    workers = []
-    for job in range(jobs):
-        pid = os.fork()
-        if pid == 0:
-            work(chosen[job::jobs])
-            os._exit(0)
-        workers.append(pid)
-    for pid in workers:
-        os.waitpid(pid, 0)
-    return sorted(out.read_text().splitlines(), key=lambda line: int(line.split("\t")[1]))
+    _spread(chosen, work, jobs=jobs)
+    found = out.read_text().splitlines()
+    if len(found) != len(chosen):
+        raise SystemExit(f"{name}: {len(chosen) - len(found)} mutants were not judged")
+    return sorted(found, key=lambda line: int(line.split("\t")[1]))
 
 
 def main() -> int:

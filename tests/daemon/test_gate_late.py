@@ -11,6 +11,7 @@ from killswitch.outcome import Passage, record_look, record_stray
 from killswitch.queue.states import DeliveryState
 from killswitch.store import attempts, audit, deliveries, looks, notices
 from tests.daemon.bench import QUIET, SENT
+from tests.daemon.test_gate import set_delivery
 from tests.daemon.test_reaper import delete_by_hand, reasons
 from tests.store.made import HOUR, NOW, add, put
 
@@ -234,3 +235,42 @@ def test_a_daemon_that_stops_writes_no_intent(bench):
     assert bench.send(one) is Passage.NOT_NOW
     assert bench.tries(one) == []
     assert reasons(bench, one)[-1] == "the daemon is stopping"
+
+
+def test_a_delivery_that_does_not_exist_is_not_sent(bench):
+    bench.gate = bench.a_gate(content_is_whole=lambda one: bool(one.content))
+    assert bench.gate.send("dnone", fence=1) is Passage.NOT_NOW
+
+
+def test_a_post_of_the_far_future_that_was_confirmed_leaves(bench):
+    one = add(bench.store, due_at=NOW)
+    set_delivery(confirm_from=NOW - HOUR, confirmed_at=NOW)(bench, one)
+    assert bench.send(one) is Passage.SENT
+
+
+class Between:
+    """A flag directory in which something happens before it is looked at: after the intent."""
+
+    def __init__(self, bench, act):
+        self._flags, self._act = bench.flags, act
+
+    def is_clear(self):
+        self._act()
+        return self._flags.is_clear()
+
+
+def test_a_daemon_that_stops_after_the_intent_takes_it_back(bench):
+    one = add(bench.store, due_at=NOW)
+    bench.gate = bench.a_gate(flags=Between(bench, bench.closing.set))
+    assert bench.send(one) is Passage.NOT_NOW
+    assert (bench.state(one), bench.tries(one)) == ("scheduled", ["aborted_unsent"])
+
+
+def test_a_thread_may_stand_still_for_the_margin_and_no_longer(bench):
+    stands_s = MARGIN_S
+    bench.gate = bench.a_gate(flags=Between(bench, lambda: bench.move(seconds=stands_s)))
+    assert bench.send(add(bench.store, due_at=NOW)) is Passage.SENT
+    stands_s = MARGIN_S + 0.001
+    late = add(bench.store, due_at=NOW)
+    assert bench.send(late) is Passage.NOT_NOW
+    assert reasons(bench, late)[-1] == "it took too long to start"

@@ -11,7 +11,7 @@ from killswitch.outcome import Passage, record_look, record_stray
 from killswitch.queue.states import DeliveryState
 from killswitch.store import attempts, audit, deliveries, looks, notices
 from tests.daemon.bench import QUIET, SENT
-from tests.daemon.test_gate import set_delivery
+from tests.daemon.test_gate import by_cause, set_delivery
 from tests.daemon.test_reaper import delete_by_hand, reasons
 from tests.store.made import HOUR, NOW, add, put
 
@@ -274,3 +274,21 @@ def test_a_thread_may_stand_still_for_the_margin_and_no_longer(bench):
     late = add(bench.store, due_at=NOW)
     assert bench.send(late) is Passage.NOT_NOW
     assert reasons(bench, late)[-1] == "it took too long to start"
+
+
+def test_the_history_says_why_a_post_left_or_was_called_back_for_a_pause(bench):
+    sent, stopped = add(bench.store, due_at=NOW), add(bench.store, due_at=NOW)
+    assert bench.send(sent) is Passage.SENT
+    assert "due" in reasons(bench, sent)
+    fence = bench.claim(stopped)
+    bench.gate = bench.a_gate(flags=Between(bench, lambda: by_cause(bench, stopped)))
+    assert bench.gate.send(stopped, fence=fence) is Passage.NOT_NOW
+    assert reasons(bench, stopped)[-1] == "paused"
+
+
+def test_a_post_that_nobody_confirmed_is_told_as_such(bench):
+    one = add(bench.store, due_at=NOW)
+    set_delivery(confirm_from=NOW - HOUR, confirmed_at=None)(bench, one)
+    assert bench.send(one) is Passage.HELD
+    with bench.store.read() as conn:
+        assert [row.kind for row in notices.undone(conn)] == ["held_horizon"]

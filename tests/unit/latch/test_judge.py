@@ -107,3 +107,10 @@ def test_an_inhibit_of_two_stories_stands_until_both_have_lifted():
     assert inhibits.any()
     inhibits.lift(InhibitKind.UNCONFIRMED, ref="s2")
     assert not inhibits.any()
+
+
+def test_the_words_of_causes_and_inhibits_are_those_that_are_stored_and_shown():
+    assert " ".join(CauseKind) == (
+        "manual story alert blind detector clock store flag unclean_start tamper notify rate"
+    )
+    assert " ".join(InhibitKind) == ("starting sight unconfirmed clock store stopping pausing")

@@ -9,7 +9,7 @@ from killswitch.channels.frame import Ending, Found, Outcome, Probe
 from killswitch.gate import LEASE_S, MARGIN_S, NOT_NOW_WAIT, RECORD_AGAIN_S, T_SEND_S
 from killswitch.outcome import Passage, record_look, record_stray
 from killswitch.queue.states import DeliveryState
-from killswitch.store import attempts, audit, deliveries, looks, notices
+from killswitch.store import attempts, audit, holds, looks, notices
 from tests.daemon.bench import QUIET, SENT
 from tests.daemon.test_gate import by_cause, set_delivery
 from tests.daemon.test_reaper import delete_by_hand, reasons
@@ -217,7 +217,7 @@ def test_a_post_held_for_a_flag_belongs_to_the_incident_of_that_pause(bench):
     incident = bench.latch().incident
     assert incident
     with bench.store.read() as conn:
-        (hold,) = deliveries.holds_of(conn, [one])[one]
+        (hold,) = holds.holds_of(conn, [one])[one]
     assert (hold.kind, hold.ref) == ("pause", incident)
 
 

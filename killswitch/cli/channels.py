@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Times, document, plain, say, span, table
+from killswitch.cli.out import Times, document, plain, say, span_s, table
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.cli.words import told, tr
 from killswitch.errors import Exit
@@ -75,8 +74,8 @@ def _limits(limits: Doc) -> str:
     for name, value in limits.items():
         if isinstance(value, bool):
             told += [name] if value else []
-        elif name.endswith("_s"):
-            told += [f"{name[:-2]} {span(timedelta(seconds=value))}"] if value else []
+        elif name.endswith("_s") and isinstance(value, int | float):
+            told += [plain(f"{name[:-2]} {span_s(value)}")] if value else []
         elif value:
-            told.append(f"{name} {value}")
+            told.append(plain(f"{name} {value}"))
     return ", ".join(told)

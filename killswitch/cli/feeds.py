@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from killswitch.cli import opml
-from killswitch.cli.out import Times, document, emit, labelled, plain, say, span, table, warn
+from killswitch.cli.out import Times, document, emit, labelled, plain, say, span_s, table, warn
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.cli.words import told, tr
@@ -104,7 +104,7 @@ def feeds_text(rows: list[Doc], times: Times) -> str:
 def _rhythm(gap_s: float | None) -> str:
     if gap_s is None:
         return "-"
-    return tr("each {span}").format(span=span(timedelta(seconds=gap_s)))
+    return tr("each {span}").format(span=span_s(gap_s))
 
 
 # ---- a dry run of one address -------------------------------------------------------------------

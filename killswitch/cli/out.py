@@ -224,6 +224,14 @@ def labelled(lines: Iterable[tuple[str, str]], *, indent: str = "") -> str:
     return "\n".join(f"{indent}{name.ljust(wide)}{value}" for name, value in told)
 
 
+def span_s(seconds: float, words: Callable[[str], str] = tr) -> str:
+    """Write a number of seconds for people; one that no duration can hold as it came."""
+    try:
+        return span(timedelta(seconds=seconds), words)
+    except (ValueError, OverflowError):
+        return f"{seconds} s"
+
+
 def span(value: timedelta, words: Callable[[str], str] = tr) -> str:
     """Write a duration for people, days in the language: ``38 min``, ``3 d 4 h``."""
     text = format_duration(value)

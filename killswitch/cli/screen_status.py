@@ -8,10 +8,9 @@ empty ones, the next step last.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from typing import Any
 
-from killswitch.cli.out import Ink, Times, brief, head, plain, span
+from killswitch.cli.out import Ink, Times, brief, head, plain, span, span_s
 from killswitch.cli.terms import cause_word, reason_words
 from killswitch.cli.words import told
 
@@ -311,7 +310,7 @@ class Screen:
         age = self._doc.get("last_round_age_s")
         age = sight["age_s"] if age is None else age
         if age is not None:
-            ago = span(timedelta(seconds=age), self._say)
+            ago = span_s(age, self._say)
             text += self._say(", last round {span} ago").format(span=ago)
         return text if sight["ok"] else self._ink(text, "yellow")
 

@@ -193,7 +193,7 @@ def test_a_reload_says_what_changed_and_one_that_is_refused_leaves_no_trace(
         house.context = replace(house.context, hooks=hooks)
 
     reload(lambda: ["queue.lead"])
-    assert house.desk.reload(caller=LEA) == {"changed": ["queue.lead"]}
+    assert house.desk.reload(caller=LEA) == {"changed": ["queue.lead"], "orphaned": {}}
     before = house.context
 
     def wrong() -> list[str]:

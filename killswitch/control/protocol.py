@@ -16,6 +16,7 @@ key of a pause is free again once a human has closed that pause: pausing wins in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from killswitch.wire import (
@@ -45,6 +46,7 @@ from killswitch.wire import (
     ReloadDoc,
     ResumeDoc,
     ResumePreviewDoc,
+    SeenPageDoc,
     StagedDoc,
     StatusDoc,
     WhoseDoc,
@@ -144,6 +146,10 @@ class Desk(Protocol):
 
     def notify_test(self, *, caller: Caller) -> NotifyTestDoc:
         """Send a test notice to every address."""
+        ...
+
+    def seen(self, feed: str, *, since: datetime, after: str | None, limit: int) -> SeenPageDoc:
+        """List the graded headlines of a feed seen since an instant, oldest first."""
         ...
 
     def audit(self, *, after: int, limit: int, subject: str | None) -> AuditPageDoc:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import AwareDatetime
 
 from killswitch.control.bodies import VERSION_MOST, BackupBody, Empty
 from killswitch.control.protocol import Desk
@@ -28,6 +30,18 @@ def _add_health(v1: APIRouter, desk: Desk, rim: Rim) -> None:
     async def feeds() -> Response:
         """Tell the health of every feed."""
         return await rim.view(desk.feeds)
+
+    @v1.get("/seen")
+    async def seen(
+        feed: Annotated[str, Query(min_length=1, max_length=200)],
+        since: AwareDatetime,
+        after: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+    ) -> Response:
+        """List the headlines that a feed brought since an instant."""
+        return await rim.view(
+            lambda: desk.seen(feed, since=since.astimezone(UTC), after=after, limit=limit)
+        )
 
     @v1.post("/look")
     async def look(_body: Empty, request: Request) -> Response:

@@ -31,6 +31,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("post", "/v1/imports/{batch}/commit"): wire.CommittedDoc,
     ("delete", "/v1/imports/{batch}"): dict[str, Any],
     ("get", "/v1/feeds"): list[wire.FeedDoc],
+    ("get", "/v1/seen"): wire.SeenPageDoc,
     ("post", "/v1/look"): wire.LookDoc,
     ("get", "/v1/channels"): list[wire.ChannelDoc],
     ("post", "/v1/channels/check"): list[wire.ChannelDoc],

@@ -11,13 +11,13 @@ import argparse
 import os
 from pathlib import Path
 
-from killswitch.daemon.policies import detect_policy
 from killswitch.errors import ConfigError
 from killswitch.news.grade import Detector
 from killswitch.notify.schemes import check_address
 from killswitch.settings import Settings, find_config, load
 from killswitch.store.engine import missing_driver
 from killswitch.watch.lexicons import shipped_languages
+from killswitch.watch.policies import detect_policy
 
 
 def configured(args: argparse.Namespace) -> tuple[Path | None, Settings]:

@@ -274,7 +274,7 @@ class Daemon:
             self._end_first_round(parts, came)
         now = self.clock.now()
         if self.guard.clock_is_proven(now):
-            forget_old(self.store, now=now)
+            forget_old(self.store, now=now, keep=parts.settings.watch.keep)
         if came.next_at is None:
             return 1.0
         self._alarm.wake_at("watch", came.next_at, self._loops["watch"].wake)

@@ -29,6 +29,7 @@ from killswitch.store.engine import Store
 from killswitch.watch.grader import Grader
 from killswitch.watch.lexicons import load_lexicons
 from killswitch.watch.parsers import Parsers
+from killswitch.watch.policies import detect_policy
 from killswitch.watch.watcher import Watcher
 
 
@@ -85,7 +86,7 @@ def build(settings: Settings, lasting: Lasting, *, eyes: Eyes | None = None) -> 
     channels = policies.channels_of(settings, door=door, clock=clock)
     limits = policies.limits_of(settings)
     feeds = policies.feeds_of(settings)
-    detect = policies.detect_policy(settings)
+    detect = detect_policy(settings)
     seeing = Eyes(
         store,
         clock=clock,

@@ -12,7 +12,6 @@ from killswitch.clock import Clock
 from killswitch.daemon.eyes import SightPolicy
 from killswitch.desk.context import QueuePolicy
 from killswitch.net import Door, NetPolicy
-from killswitch.news.policy import DetectPolicy
 from killswitch.queue.rules import ChannelRules
 from killswitch.settings import Settings
 from killswitch.settings.tree import FileChannel as FileSettings
@@ -55,24 +54,6 @@ def sight_policy(settings: Settings) -> SightPolicy:
         watch.max_item_age,
         detect.outlets,
         detect.single_trusted,
-    )
-
-
-def detect_policy(settings: Settings) -> DetectPolicy:
-    """Return when a headline and a story pause."""
-    detect = settings.detect
-    return DetectPolicy(
-        languages=detect.languages,
-        countries=settings.countries,
-        names=detect.names,
-        terms=detect.terms,
-        ignore=detect.ignore,
-        outlets=detect.outlets,
-        window=detect.window,
-        unconfirmed=detect.unconfirmed,
-        single_trusted=detect.single_trusted,
-        mute_quiet=detect.mute_quiet,
-        mute_max=detect.mute_max,
     )
 
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from killswitch.desk.context import Context
-from killswitch.latch import Cause, CauseKind, Latch
+from killswitch.latch import FROM_NEWS, Cause, CauseKind, Latch
 from killswitch.news.story import Story, StoryBook
+from killswitch.news.suggest import suggestions
 from killswitch.store import audit, facts, incidents, news, notices
 from killswitch.store.engine import Connection
 from killswitch.trip import CLASH_SCAN
+from killswitch.wire import SuggestionDoc
 
 
 def mend(conn: Connection, causes: Sequence[Cause], *, by: str, now: datetime) -> None:
@@ -32,7 +34,7 @@ def mute_stories(
 
     A false alarm is not searched for clashes any further.
     """
-    ids = {cause.ref.partition(":")[0] for cause in causes if cause.kind is CauseKind.STORY}
+    ids = {cause.ref.partition(":")[0] for cause in causes if cause.kind in FROM_NEWS}
     muted = []
     for story_id in sorted(ids):
         row = news.story(conn, story_id)
@@ -47,6 +49,13 @@ def mute_stories(
             news.save_stories(conn, [values])
             muted.append(story_id)
     return muted
+
+
+def suggested(ctx: Context, conn: Connection, muted: Sequence[str]) -> list[SuggestionDoc]:
+    """Say which settings would have avoided the pauses of dismissed stories."""
+    rows = [row for story in muted if (row := news.story(conn, story)) is not None]
+    found = [one for row in rows for one in suggestions(Story.from_json(row.body), ctx.detect)]
+    return [{"setting": one.setting, "effect": one.effect} for one in dict.fromkeys(found)]
 
 
 def tell(

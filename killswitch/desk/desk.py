@@ -7,6 +7,7 @@ It only chooses the room that does it; ``control.protocol.Desk`` says what each 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from killswitch.desk import (
@@ -48,6 +49,7 @@ from killswitch.wire import (
     ReloadDoc,
     ResumeDoc,
     ResumePreviewDoc,
+    SeenPageDoc,
     StagedDoc,
     StatusDoc,
     WhoseDoc,
@@ -133,6 +135,10 @@ class Desk:
     def feeds(self) -> list[FeedDoc]:
         """Tell the health of every feed."""
         return upkeep.feeds(self._ctx)
+
+    def seen(self, feed: str, *, since: datetime, after: str | None, limit: int) -> SeenPageDoc:
+        """List the headlines that a feed brought."""
+        return upkeep.seen(self._ctx, feed, since=since, after=after, limit=limit)
 
     def look(self, *, caller: Caller) -> LookDoc:  # noqa: ARG002 - anybody may look
         """Poll now."""

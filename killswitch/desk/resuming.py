@@ -328,6 +328,7 @@ def _dismiss(
         "closed": closed,
         "still_paused": still_paused,
         "muted": muted,
+        "suggestions": closing.suggested(ctx, conn, muted),
     }
     once.remember(conn, _DISMISS, caller, document, now=now)
     return document

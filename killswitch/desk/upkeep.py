@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from killswitch.desk import status as status_room
 from killswitch.desk.context import Context
 from killswitch.desk.documents import audit_doc
 from killswitch.errors import RefusedError, UsageError
-from killswitch.store import audit, channel_state, gone_out, noted, people
+from killswitch.store import audit, channel_state, gone_out, news, noted, people
 from killswitch.store.audit import Entry, record
 from killswitch.store.copying import copy_store
 from killswitch.store.orphaned import orphaned
@@ -25,7 +25,10 @@ from killswitch.wire import (
     FeedDoc,
     NotifyTestDoc,
     ReloadDoc,
+    SeenPageDoc,
+    read_time,
     z_or_none,
+    z_time,
 )
 
 _DAY = timedelta(days=1)
@@ -34,6 +37,45 @@ _DAY = timedelta(days=1)
 def feeds(ctx: Context) -> list[FeedDoc]:
     """Tell the health of every feed."""
     return ctx.hooks.feeds()
+
+
+def seen(ctx: Context, feed: str, *, since: datetime, after: str | None, limit: int) -> SeenPageDoc:
+    """
+    Return one page of the headlines that a feed brought.
+
+    Raises:
+        UsageError: ``after`` is not what a page before gave as ``next``.
+    """
+    with ctx.store.read() as conn:
+        rows = news.seen_items(conn, feed, since=since, after=_cursor(after), limit=limit)
+    last = rows[-1] if len(rows) == limit else None
+    return {
+        "items": [
+            {
+                "id": row.id,
+                "title": row.title,
+                "summary": row.summary,
+                "url": row.url,
+                "lang": row.lang,
+                "published": z_or_none(row.published),
+                "seen": z_time(row.first_seen),
+                "dismissed": row.story_state == "dismissed",
+                "alert": (row.signal or {}).get("alert"),
+            }
+            for row in rows
+        ],
+        "next": f"{last.first_seen.isoformat()} {last.id}" if last else None,
+    }
+
+
+def _cursor(after: str | None) -> tuple[datetime, str] | None:
+    if after is None:
+        return None
+    at, _, item = after.partition(" ")
+    try:
+        return read_time(at), item
+    except ValueError as error:
+        raise UsageError("bad_page", "after is not the end of a page", "begin anew") from error
 
 
 def channels(ctx: Context, *, check: bool = False) -> list[ChannelDoc]:

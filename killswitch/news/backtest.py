@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from killswitch.news.alerts import graded
 from killswitch.news.item import Item
 from killswitch.news.story import StoryBook, Verdict
 
@@ -32,23 +33,38 @@ class Trip:
     """
     A story that would have paused, at the stream time it would have.
 
-    ``at`` is None where no row of the stream has a date.
+    Attributes:
+        at: Aware UTC instant of the stream; None where no row of it has a date.
+        story: As it stood then.
+        why: The rule, in one line.
+        heard: Newsrooms that told of it by the end of the stream.
     """
 
     at: datetime | None
     story: Story
     why: str
+    heard: int = 0
+
+    @property
+    def doubtful(self) -> bool:
+        """Say whether no further newsroom took the story up, as every second false alarm ends."""
+        return self.heard <= len(self.story.outlets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
-    """What a replay saw: how much, from when to when, and each story that would have paused."""
+    """
+    What a replay saw: how much, from when to when, and each story that would have paused.
+
+    ``told`` are stories that people would first only have been told of (``[levels]``).
+    """
 
     items: int
     first: datetime | None
     last: datetime | None
     outlets: int
     trips: tuple[Trip, ...]
+    told: tuple[Trip, ...] = ()
 
 
 def replay(
@@ -72,7 +88,9 @@ def replay(
     numbers = count(1)
     book = StoryBook(policy, new_id=lambda: f"s{next(numbers)}")
     trips: list[Trip] = []
+    told: list[Trip] = []
     outlets: set[str] = set()
+    heard: dict[str, int] = {}
     first = last = pruned = None
     items = 0
     for item in _begun(items_of(rows)):
@@ -84,11 +102,20 @@ def replay(
         if pruned is None or now - pruned >= _PRUNE_EVERY:
             book.prune(now)
             pruned = now
-        seen = book.observe(item, detector.grade(item), now)
-        if seen is not None and seen.verdict is Verdict.TRIP:
+        seen = book.observe(item, graded(item, detector, policy.alerts, now), now)
+        if seen is not None:
+            heard[seen.story.id] = len(seen.story.outlets)
+        if seen is not None and seen.verdict in {Verdict.TRIP, Verdict.ALERT}:
             trips.append(Trip(at=last and now, story=seen.story, why=seen.why))
+        if seen is not None and seen.verdict is Verdict.TELL:
+            told.append(Trip(at=last and now, story=seen.story, why=seen.why))
     return BacktestResult(
-        items=items, first=first, last=last, outlets=len(outlets), trips=tuple(trips)
+        items=items,
+        first=first,
+        last=last,
+        outlets=len(outlets),
+        trips=tuple(replace(trip, heard=heard[trip.story.id]) for trip in trips),
+        told=tuple(replace(one, heard=heard[one.story.id]) for one in told),
     )
 
 
@@ -129,9 +156,18 @@ def items_of(rows: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
             lang=_text(row.get("lang")) or None,
             country=_text(row.get("country")) or None,
             url=_text(row.get("url")),
+            aggregator=row.get("aggregator") is True or isinstance(row.get("alert"), dict),
+            trusted=row.get("trusted") is True,
+            alert=isinstance(row.get("alert"), dict),
+            fields=_fields(row.get("alert")),
             published=published,
             first_seen=at,
         )
+
+
+def _fields(value: object) -> dict[str, str]:
+    """Return the fields of an official alert; empty for a headline."""
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:

@@ -17,6 +17,7 @@ from killswitch.news.ignore import compile_ignores, ignored_by
 from killswitch.news.item import Grade, Signal
 from killswitch.news.lexicon import Kind, Lexicon, Term
 from killswitch.news.match import Matcher
+from killswitch.news.mentions import near_to_us, persons_told
 from killswitch.news.needs import HOMES
 from killswitch.news.people import People, the_dead, the_struck
 from killswitch.news.policy import DetectPolicy
@@ -92,7 +93,10 @@ class Detector:
         chosen = [x for x in lexicons if not policy.languages or x.language in policy.languages]
         self._languages = {x.language: _Language(x, policy) for x in chosen}
         self._ignores = compile_ignores(policy.ignore)
-        self._names = tuple((fold(name), name) for name in policy.names if fold(name).strip())
+        # Subjects first: of two own names in a headline the one that needs no second report counts.
+        named = dict.fromkeys((*policy.subjects, *policy.names))
+        self._names = tuple((fold(name), name) for name in named if fold(name).strip())
+        self._subjects = frozenset(policy.subjects)
         self._home = frozenset(code.lower() for code in policy.countries)
         known = dict.fromkeys(name for lexicon in chosen for name in lexicon.people)
         self._people = People(known)
@@ -115,6 +119,12 @@ class Detector:
         if self._ignores and (pattern := ignored_by(self._ignores, title)) is not None:
             return _ignored(pattern)
         return self._read(item, title, language)
+
+    def countries_in(self, text: str) -> frozenset[str]:
+        """Return the countries that a text names in any language, lower-case ISO codes."""
+        folded = fold(text[:_TITLE_SEEN])
+        hits = (hit for one in self._languages.values() for hit in one.matcher.hits(folded))
+        return frozenset(hit.term.category for hit in hits if hit.term.kind is Kind.PLACE)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -197,6 +207,8 @@ class Detector:
             why=f"{weight.grade}: {weight.why}",
             words=_telling(words, language),
             again=_told_again(reading),
+            persons=persons_told(reading, weight),
+            ours=near_to_us(reading, weight, self._subjects),
         )
 
 

@@ -7,12 +7,15 @@ can be shown beside the text it was made from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+
+    from killswitch.news.levels import Level
 
 
 class Grade(StrEnum):
@@ -41,7 +44,8 @@ class Item:
         first_seen: Aware UTC instant at which we first read it; every window counts from it.
         aggregator: The feed repeats other newsrooms; it never counts as an outlet.
         trusted: One severe report may be enough (``detect.single_trusted``).
-        alert: The entry comes from an official alert feed.
+        alert: The entry comes from an official alert feed; like an aggregator it is no outlet.
+        fields: What an official alert says of itself, such as ``cap:severity``.
     """
 
     id: str
@@ -57,11 +61,28 @@ class Item:
     aggregator: bool = False
     trusted: bool = False
     alert: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def newsroom(self) -> str:
         """Return what counts as one voice: the group, else the outlet, else the entry itself."""
         return self.group or self.outlet or self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Official:
+    """
+    What an official alert orders, by the settings.
+
+    Attributes:
+        keys: Its own identity first, then those of the earlier alerts that it updates.
+        level: It pauses, people are told, or it only joins a story (None).
+        cancelled: It takes an earlier alert back.
+    """
+
+    keys: tuple[str, ...]
+    level: Level | None
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +101,9 @@ class Signal:
         why: One line for a person.
         words: Folded words that set this headline apart; stories are made from them.
         again: It tells of another such event ("second attack", "nouvelle fusillade").
+        official: What it orders, where it is an official alert.
+        persons: Folded names of those whose death it tells straight; posts may mention them.
+        ours: Why this report is near to us and needs no second one; empty: it does.
     """
 
     grade: Grade
@@ -92,3 +116,6 @@ class Signal:
     why: str
     words: tuple[str, ...] = ()
     again: bool = False
+    official: Official | None = None
+    persons: tuple[str, ...] = ()
+    ours: str = ""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Enough for every outlet of a large feed list; older evidence is told by the fields.
 MEMBERS_KEPT = 60
 WORDS_KEPT = 80
+ALERTS_KEPT = 40
 # Toll classes: a rise into a higher one is a clear worsening.
 TOLL_CLASSES = (1, 4, 12, 40, 120, 400)
 
@@ -47,6 +48,7 @@ _TIMES = (
     "tripped_at",
     "muted_at",
     "again_at",
+    "told_at",
 )
 SETTLED = frozenset({StoryState.TRIPPED, StoryState.MUTED, StoryState.DISMISSED})
 
@@ -113,10 +115,12 @@ class Story:
         tripped_at: When it paused first.
         muted_at: When a person settled it.
         again_at: When it was last told as another such event.
+        told_at: When people were last told of it without a pause (``[levels]``).
         toll_class: Highest class of ``TOLL_CLASSES`` that has been told and acted on.
         told_places: Places that were known when people last decided or the story last paused.
         told_categories: Likewise for kinds of event.
         score: Highest score of a member, for choosing the title.
+        alerts: Identities of the official alerts in it.
     """
 
     id: str
@@ -136,10 +140,12 @@ class Story:
     tripped_at: datetime | None = None
     muted_at: datetime | None = None
     again_at: datetime | None = None
+    told_at: datetime | None = None
     toll_class: int = 0
     told_places: tuple[str, ...] = ()
     told_categories: tuple[str, ...] = ()
     score: float = 0.0
+    alerts: tuple[str, ...] = ()
 
     @property
     def outlets(self) -> tuple[str, ...]:
@@ -175,10 +181,12 @@ class Story:
             "tripped_at": _stamp(self.tripped_at),
             "muted_at": _stamp(self.muted_at),
             "again_at": _stamp(self.again_at),
+            "told_at": _stamp(self.told_at),
             "toll_class": self.toll_class,
             "told_places": list(self.told_places),
             "told_categories": list(self.told_categories),
             "score": self.score,
+            "alerts": list(self.alerts),
         }
 
     @classmethod
@@ -193,8 +201,9 @@ class Story:
         values: dict[str, Any] = dict(data)
         for name in ("names", "places", "heard", "told_places", "told_categories"):
             values[name] = tuple(data[name])
+        values["alerts"] = tuple(data.get("alerts", ()))
         for name in _TIMES:
-            values[name] = _read_stamp(data[name])
+            values[name] = _read_stamp(data.get(name))
         values["members"] = tuple(Member.from_json(member) for member in data["members"])
         values["state"] = StoryState(data["state"])
         return cls(**values)
@@ -301,6 +310,7 @@ def with_item(story: Story, item: Item, signal: Signal, now: datetime) -> Story:
         heard=heard,
         last_item_at=max(now, story.last_item_at),
         score=max(signal.score, story.score),
+        alerts=_joined(story.alerts, signal.official.keys if signal.official else (), ALERTS_KEPT),
     )
 
 

@@ -6,6 +6,7 @@ Invariants:
     A story trips once. What is settled (muted, dismissed) or tripped stays so, until it is clearly
     worse: a higher toll class, another kind of event, another place, or told as another attack.
     The self-lifting wait opens once a story.
+    A story that its level only tells of never pauses, waits or settles; it may still do so later.
     All memory stands in the stories: a book built again from their JSON gives the same verdicts.
 """
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from killswitch.news.fold import fold
 from killswitch.news.item import Grade
+from killswitch.news.levels import Level, level_of
 from killswitch.news.record import (
     SETTLED,
     Member,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from killswitch.news.item import Item, Signal
+    from killswitch.news.item import Item, Official, Signal
     from killswitch.news.policy import DetectPolicy
 
 __all__ = ["Member", "Observation", "Story", "StoryBook", "StoryState", "Verdict"]
@@ -83,8 +85,11 @@ class Verdict(StrEnum):
     NOTHING = "nothing"
     EVIDENCE = "evidence"
     UNCONFIRMED = "unconfirmed"
+    TELL = "tell"
     TRIP = "trip"
     WORSENING = "worsening"
+    ALERT = "alert"
+    TAKEN_BACK = "taken_back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,7 @@ class StoryBook:
         self._new_id = new_id
         self._stories: dict[str, Story] = {}
         self._by_key: defaultdict[str, set[str]] = defaultdict(set)
+        self._by_alert: dict[str, str] = {}
         for story in stories:
             self._keep(story)
 
@@ -145,9 +151,15 @@ class StoryBook:
         Returns:
             The story it belongs to and what follows; None for a headline graded ``none``.
         """
+        official = signal.official
+        known = self._find_alert(official, now) if official else None
+        if official and official.cancelled:
+            return _taken_back(known) if known else None
         if signal.grade is Grade.NONE:
             return None
-        before = self._find(signal, now)
+        before = known or self._find(signal, now)
+        if official and before and before is not known and not _one_event(before, signal):
+            before = None  # an alert that joined a like event of its country would never be heard
         if before is None:
             story = first_story(self._new_id(), item, signal, now)
         else:
@@ -169,6 +181,8 @@ class StoryBook:
         gone = tuple(s.id for s in self._stories.values() if not self._alive(s, now))
         for story_id in gone:
             story = self._stories.pop(story_id)
+            for alert in story.alerts:
+                self._by_alert.pop(alert, None)
             for key in _keys(story.words, story.places):
                 self._by_key[key].discard(story_id)
                 if not self._by_key[key]:
@@ -187,6 +201,7 @@ class StoryBook:
     def _keep(self, story: Story) -> None:
         """Remember a story and index its words."""
         self._stories[story.id] = story
+        self._by_alert.update(dict.fromkeys(story.alerts, story.id))
         for key in _keys(story.words, story.places):
             self._by_key[key].add(story.id)
 
@@ -196,6 +211,12 @@ class StoryBook:
             return False
         settled = story.muted_at
         return settled is None or now - settled <= self._policy.mute_max
+
+    def _find_alert(self, official: Official, now: datetime) -> Story | None:
+        """Find the story that an official alert, or the one it updates, is part of."""
+        ids = (self._by_alert.get(key, "") for key in official.keys)
+        found = (self._stories[story_id] for story_id in ids if story_id in self._stories)
+        return next((story for story in found if self._alive(story, now)), None)
 
     def _find(self, signal: Signal, now: datetime) -> Story | None:
         """Find the story that the headline tells of, or None."""
@@ -238,12 +259,20 @@ class StoryBook:
         item, signal = seen
         if before is not None and before.state in SETTLED:
             return self._judge_settled(before, story, seen, now)
+        if signal.official is not None:
+            return _ordered(story, signal, now)
         enough, why = self._enough(story, now)
+        level, reason = level_of(story, self._policy.levels, now)
+        if signal.ours and not item.aggregator and not self._floods(item, now):
+            enough, why, level, reason = True, f"{item.newsroom}: {signal.ours}", Level.PAUSE, ""
+        if enough and level is Level.TELL:
+            return _told(story, f"{why}; {reason}", now)
         if enough:
+            why = f"{why}; {reason}" if reason else why
             tripped = replace(_marked(story), state=StoryState.TRIPPED, tripped_at=now)
             return Observation(story=tripped, verdict=Verdict.TRIP, why=why)
         first = signal.grade is Grade.TRIP and story.unconfirmed_at is None and not item.aggregator
-        if first and self._policy.unconfirmed > timedelta(0):
+        if first and level is Level.PAUSE and self._policy.unconfirmed > timedelta(0):
             if self._floods(item, now):
                 why = f"{item.newsroom} reports too many at once; waiting for another outlet"
                 return Observation(story=story, verdict=Verdict.NOTHING, why=why)
@@ -355,6 +384,41 @@ def _kinship(signal: Signal, story: Story) -> float:
         names = {fold(name) for name in story.names}
         alike += _NAME * any(fold(name) in names for name in signal.names)
     return alike
+
+
+def _one_event(story: Story, signal: Signal) -> bool:
+    """Say whether newsrooms tell of the very event that an official alert names."""
+    shared = {w[:_STEM] for w in story.words} & {w[:_STEM] for w in signal.words}
+    told = any(term in story.terms for term in signal.terms)
+    return not story.alerts and story.category == signal.category and (told or bool(shared))
+
+
+def _ordered(story: Story, signal: Signal, now: datetime) -> Observation:
+    """Do what an official alert orders."""
+    level = signal.official.level if signal.official else None
+    why = signal.why.removeprefix(f"{signal.grade}: ")
+    if level is Level.PAUSE:
+        tripped = replace(_marked(story), state=StoryState.TRIPPED, tripped_at=now)
+        return Observation(story=tripped, verdict=Verdict.ALERT, why=why)
+    if level is Level.TELL and story.told_at is None:
+        told = replace(story, told_at=now)
+        return Observation(story=told, verdict=Verdict.TELL, why=why)
+    return Observation(story=story, verdict=Verdict.NOTHING, why=why)
+
+
+def _taken_back(story: Story) -> Observation | None:
+    """Say that an alert is taken back to people who were told of it; only they end a pause."""
+    if story.told_at is None and story.tripped_at is None:
+        return None
+    return Observation(story=story, verdict=Verdict.TAKEN_BACK, why="an official alert taken back")
+
+
+def _told(story: Story, why: str, now: datetime) -> Observation:
+    """Tell people of a story, once, and again when its toll rises; nothing is held for it."""
+    if story.told_at is not None and toll_class(story.toll) <= story.toll_class:
+        return Observation(story=story, verdict=Verdict.NOTHING, why=f"told already; {why}")
+    told = replace(_marked(story), state=StoryState.OPEN, told_at=now)
+    return Observation(story=told, verdict=Verdict.TELL, why=why)
 
 
 def _marked(story: Story) -> Story:

@@ -108,6 +108,26 @@ def rehearsal(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     )
 
 
+def told(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
+    """Tell of an event that, by the levels set, holds nothing."""
+    message = voice.say("NEWS {time} · {what}")
+    when = voice.time(happened_at(facts, status))
+    why = plain(facts.get("why") or "", REASON_LONGEST)
+    return Said(
+        first=with_title(voice, facts, status, message=message, time=when),
+        second=voice.say("Nothing is held for it.") + " " + state_line(voice, status, lost=()),
+        blocks=(
+            [voice.say("Why no pause: {reason}").format(reason=why)] if why else [],
+            blocks.joined(voice, facts),
+            blocks.headlines(voice, facts),
+        ),
+        commands=(
+            ('killswitch pause "…"', voice.say("stop everything")),
+            ("killswitch status", voice.say("what is going on")),
+        ),
+    )
+
+
 def resumed(voice: Voice, facts: Facts, status: StatusDoc) -> Said:
     """Tell that posts go out again, and who said so."""
     by = plain(facts.get("by") or "?", NAME_LONGEST)

@@ -97,6 +97,7 @@ _WRITERS: dict[NoticeKind, _Writer] = {
     NoticeKind.DRILL: about_posts.drill,
     NoticeKind.TEST: about_posts.test,
     NoticeKind.REHEARSAL: about_pause.rehearsal,
+    NoticeKind.TOLD: about_pause.told,
     NoticeKind.CHANNEL_WAITS: about_posts.channel_waits,
     NoticeKind.DAEMON_FAULT: about_posts.daemon_fault,
 }

@@ -22,6 +22,7 @@ from killswitch.settings.tree import FeedSettings, Settings, WebhookChannel
 POLITE_INTERVAL = timedelta(seconds=30)
 """Public feeds are asked no more often; publishers' feeds are minutes late anyway."""
 
+_WEEK = timedelta(days=7)
 SOCKET_LONGEST = 107
 """Bytes of ``sun_path`` without its closing zero (Linux ``unix(7)``)."""
 
@@ -196,6 +197,11 @@ def _orders(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             ("watch", "blind_after"),
             f'it is shorter than watch.fresh: write "{format_duration(watch.fresh)}" or more',
+        )
+    if watch.keep < _WEEK:
+        yield Problem(
+            ("watch", "keep"),
+            'a feed shows its rhythm in a week and more of its headlines: write "7d" or more',
         )
     if detect.mute_max < detect.mute_quiet:
         yield Problem(

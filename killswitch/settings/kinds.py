@@ -269,6 +269,34 @@ def _word(value: str) -> str:
     return word
 
 
+LEVEL_KINDS = (
+    "attack", "accident", "road", "disaster", "war", "epidemic", "disappearance", "death", "own",
+    "other",
+)  # fmt: skip
+"""Kinds of event that a level may be set for; ``other`` is every one without its own."""
+LEVEL_MOST = 100
+
+
+def _level_kind(value: str) -> str:
+    if value not in LEVEL_KINDS:
+        meant = nearest(value, list(LEVEL_KINDS))
+        mend = f'did you mean "{meant}"?' if meant else f"write one of {', '.join(LEVEL_KINDS)}"
+        raise ValueError(f'"{value[:30]}" is no kind of event: {mend}')
+    return value
+
+
+def _level(value: object) -> object:
+    if value in {"pause", "tell"}:
+        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and 1 <= value <= LEVEL_MOST:  # type: ignore[operator] # it is a number here
+        return float(value)  # type: ignore[arg-type] # as above
+    raise ValueError(
+        f'it is "pause", "tell" or a number from 1 to {LEVEL_MOST}: 2 pauses from twice what a '
+        "pause needs on, and tells of what is smaller"
+    )
+
+
 def _quiet(value: object) -> QuietHours | None:
     if value is None or isinstance(value, QuietHours) or value == "off":
         return value if isinstance(value, QuietHours) else None
@@ -340,6 +368,8 @@ PrivateNetwork = Annotated[Network, BeforeValidator(_private_network), PlainSeri
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
 Word = Annotated[str, AfterValidator(_word)]
+LevelKind = Annotated[str, AfterValidator(_level_kind)]
+LevelFrom = Annotated[str | float, BeforeValidator(_level)]
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 Quiet = Annotated[QuietHours | None, BeforeValidator(_quiet), PlainSerializer(quiet_text)]
 Command = Annotated[tuple[str, ...], AfterValidator(_program), BeforeValidator(_command)]

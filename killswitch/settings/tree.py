@@ -25,6 +25,8 @@ from killswitch.settings.kinds import (
     Country,
     DeleteAddress,
     Language,
+    LevelFrom,
+    LevelKind,
     Name,
     NoticeAddress,
     Pattern,
@@ -44,6 +46,7 @@ from killswitch.settings.places import machine_zone
 
 Mode = Literal["live", "rehearsal", "guard"]
 FeedKind = Literal["news", "alert", "aggregator"]
+AlertSeverity = Literal["minor", "moderate", "severe", "extreme", "never"]
 Role = Literal["viewer", "pauser", "author", "approver", "resumer", "admin"]
 
 Count = Annotated[Whole, Field(ge=0, le=100_000)]
@@ -109,6 +112,7 @@ class WatchSettings(Section):
     blind_after: Positive = timedelta(hours=1)
     min_alive: Annotated[Share, Field(gt=0, le=1)] = 0.5
     max_item_age: Positive = timedelta(hours=12)
+    keep: Positive = timedelta(days=35)
 
 
 class DetectSettings(Section):
@@ -125,6 +129,41 @@ class DetectSettings(Section):
     ignore: tuple[Pattern, ...] = ()
     mute_quiet: Positive = timedelta(hours=72)
     mute_max: Positive = timedelta(days=30)
+
+
+class BrandSettings(Section):
+    """What is ours; one grave report that names any of it but a place is enough."""
+
+    names: tuple[Word, ...] = ()
+    products: tuple[Word, ...] = ()
+    sponsors: tuple[Word, ...] = ()
+    staff: tuple[Word, ...] = ()
+    places: tuple[Word, ...] = ()
+
+
+class LevelsSettings(Section):
+    """
+    Which confirmed stories pause, and of which people are only told.
+
+    Empty ``near`` and ``far`` mean that all pause; empty ``places`` are ``detect.countries``.
+    """
+
+    near: dict[LevelKind, LevelFrom] = Field(default_factory=dict)
+    far: dict[LevelKind, LevelFrom] = Field(default_factory=dict)
+    places: tuple[Word, ...] = ()
+    world: Annotated[Whole, Field(ge=1, le=50)] = 3
+    world_within: Positive = timedelta(hours=12)
+
+
+class AlertsSettings(Section):
+    """What official alerts do; empty ``countries`` are ``detect.countries``."""
+
+    pause: AlertSeverity = "extreme"
+    tell: AlertSeverity = "severe"
+    tell_far: AlertSeverity = "extreme"
+    tell_weather: AlertSeverity = "extreme"
+    countries: tuple[Country, ...] = ()
+    areas: tuple[Word, ...] = ()
 
 
 class FileChannel(Section):
@@ -234,6 +273,9 @@ class Settings(BaseSettings):
     feeds: tuple[FeedSettings, ...] = ()
     watch: WatchSettings = WatchSettings()
     detect: DetectSettings = DetectSettings()
+    brand: BrandSettings = BrandSettings()
+    levels: LevelsSettings = LevelsSettings()
+    alerts: AlertsSettings = AlertsSettings()
     channels: tuple[ChannelSettings, ...] = ()
     queue: QueueSettings = QueueSettings()
     notify: NotifySettings = NotifySettings()

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from killswitch.latch import Cause, CauseKind, Latch
+from killswitch.latch import FROM_NEWS, Cause, CauseKind, Latch
 from killswitch.store import audit
 from killswitch.store.audit import Entry
 from killswitch.store.engine import insert_new
@@ -220,7 +220,8 @@ def seal(conn: Connection, locked: Latch, *, uncertain: Sequence[str], now: date
 
 def stories_that_paused(conn: Connection) -> frozenset[str]:
     """Return the ids of all stories that ever opened a cause, by themselves or by a worsening."""
-    refs = conn.execute(sa.select(causes.c.ref).where(causes.c.kind == CauseKind.STORY.value))
+    kinds = [kind.value for kind in FROM_NEWS]
+    refs = conn.execute(sa.select(causes.c.ref).where(causes.c.kind.in_(kinds)))
     return frozenset(ref.partition(":")[0] for ref in refs.scalars())
 
 

@@ -44,6 +44,8 @@ class NewItem:
     lang: str | None
     published: datetime | None
     silent: bool
+    # What an official alert says of itself; stands in the row's signal until it is graded.
+    fields: Mapping[str, str] | None = None
 
 
 def item_guid(guid: str, title: str) -> str:
@@ -175,6 +177,7 @@ def ingest(
                 "shown_at": now,
                 "silent": item.silent,
                 "graded": item.silent,
+                "signal": {"alert": dict(item.fields)} if item.fields else None,
             }
             for item in fresh
         ]
@@ -369,3 +372,23 @@ def prune(conn: Connection, *, before: datetime, limit: int = 500) -> int:
         .limit(limit)
     )
     return conn.execute(sa.delete(items).where(items.c.id.in_(old))).rowcount
+
+
+def seen_items(
+    conn: Connection,
+    feed: str,
+    *,
+    since: datetime,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Row[Any]]:
+    """Return one page of a feed's graded headlines by the time they were seen, oldest first."""
+    state = stories.c.state.label("story_state")
+    statement = (
+        sa.select(items, state)
+        .join(stories, stories.c.id == items.c.story, isouter=True)
+        .where(items.c.feed == feed, items.c.first_seen >= since, items.c.silent == sa.false())
+    )
+    if after is not None:
+        statement = statement.where(sa.tuple_(items.c.first_seen, items.c.id) > after)
+    return list(conn.execute(statement.order_by(items.c.first_seen, items.c.id).limit(limit)))

@@ -45,6 +45,7 @@ class NoticeKind(StrEnum):
     DRILL = "drill"
     TEST = "test"
     REHEARSAL = "rehearsal"
+    TOLD = "told"
     CHANNEL_WAITS = "channel_waits"
     DAEMON_FAULT = "daemon_fault"
 
@@ -81,6 +82,7 @@ MANNERS: Mapping[NoticeKind, Manner] = {
     NoticeKind.DRILL: Manner(escalates=True, loud=True, joins=False),
     NoticeKind.TEST: Manner(escalates=False, loud=True, joins=False),
     NoticeKind.REHEARSAL: Manner(escalates=False, loud=False, joins=True),
+    NoticeKind.TOLD: Manner(escalates=False, loud=False, joins=True),
     NoticeKind.CHANNEL_WAITS: Manner(escalates=False, loud=True, joins=True),
     NoticeKind.DAEMON_FAULT: Manner(escalates=True, loud=True, joins=True),
 }

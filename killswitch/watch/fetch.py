@@ -31,7 +31,7 @@ LONGEST_WAIT = timedelta(hours=1)
 
 _ACCEPT = (
     "application/rss+xml, application/atom+xml, application/rdf+xml;q=0.9, "
-    "application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1"
+    "application/xml;q=0.8, text/xml;q=0.8, application/geo+json;q=0.7, */*;q=0.1"
 )
 _VALIDATOR_CHARS = 500
 _OK = frozenset({200, 203})

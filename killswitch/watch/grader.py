@@ -20,7 +20,8 @@ import structlog
 
 from killswitch.clock import Clock
 from killswitch.failpoints import passing
-from killswitch.latch import CauseKind, InhibitKind, Inhibits
+from killswitch.latch import FROM_NEWS, CauseKind, InhibitKind, Inhibits
+from killswitch.news.alerts import graded
 from killswitch.news.grade import Detector
 from killswitch.news.item import Item, Signal
 from killswitch.news.policy import DetectPolicy
@@ -34,6 +35,7 @@ from killswitch.store.latch import NewCause
 from killswitch.store.news import Voice
 from killswitch.trip import Story as TripStory
 from killswitch.trip import trip
+from killswitch.watch.mentions import names_in_queue
 from killswitch.watch.watcher import Feed
 from killswitch.wire import z_time
 
@@ -42,6 +44,7 @@ _log = structlog.get_logger(__name__)
 # Items a transaction: with 100 it stays far below the 50 ms that any transaction may last.
 BATCH = 100
 _EVIDENCE = 8
+_TRIPPING = frozenset({Verdict.TRIP, Verdict.ALERT, Verdict.WORSENING, Verdict.EVIDENCE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +115,12 @@ class Grader:
                 self._gone = news.voices(conn, {row.feed for row in rows} - self._feeds.keys())
             if not rows:
                 return Graded()
-            graded = self._grade(rows, now)
-            while graded is None:
-                graded = self._grade(rows, now)
-        if graded.tripped:
+            done = self._grade(rows, now)
+            while done is None:
+                done = self._grade(rows, now)
+        if done.tripped:
             self._on_trip()
-        return graded
+        return done
 
     def forget(self) -> None:
         """Read the story book anew at the next batch (a human muted or dismissed a story)."""
@@ -183,9 +186,7 @@ class Grader:
         grades: list[Mapping[str, Any]] = []
         changed: dict[str, Story] = {}
         verdicts: list[tuple[str, Observation]] = []
-        for row in rows:
-            item = self._item(row)
-            signal = self._detector.grade(item)
+        for row, item, signal in self._read(rows, now):
             seen = book.observe(item, signal, now)
             if seen is not None:
                 changed[seen.story.id] = seen.story
@@ -198,6 +199,17 @@ class Grader:
         tripped = self._write(grades, changed, verdicts, before, now)
         passing("grade.after_commit")
         return Graded(len(rows), tripped)
+
+    def _read(self, rows: Sequence[Any], now: datetime) -> list[tuple[Any, Item, Signal]]:
+        """Grade rows by themselves, and mark whose death a post of the queue mentions."""
+        items = [(row, self._item(row)) for row in rows]
+        read = [
+            (row, item, graded(item, self._detector, self._policy.alerts, now))
+            for row, item in items
+        ]
+        names = [name for _, item, signal in read if not item.aggregator for name in signal.persons]
+        mentioned = names_in_queue(self._store, names)
+        return [(row, item, _mentioned(signal, mentioned)) for row, item, signal in read]
 
     def _write(
         self,
@@ -213,7 +225,9 @@ class Grader:
                 latch_store.lock(conn)  # who settles a story holds it too
                 _refuse_settled(conn, before)
             for item, seen in verdicts:
-                if seen.verdict in {Verdict.TRIP, Verdict.WORSENING, Verdict.EVIDENCE}:
+                if seen.verdict in {Verdict.TELL, Verdict.TAKEN_BACK}:
+                    _tell(conn, seen, now)
+                if seen.verdict in _TRIPPING:
                     tripped += self._trip(conn, item, seen, now)
             passing("grade.after_trip")
             news.write_grades(conn, grades)
@@ -226,10 +240,10 @@ class Grader:
 
     def _trip(self, conn: Any, item: str, seen: Observation, now: datetime) -> list[str]:
         story = seen.story
-        if seen.verdict is Verdict.EVIDENCE:
-            if self._rehearsal or not is_open(conn, story.id):
-                return []
-        elif self._rehearsal:
+        kind = open_kind(conn, story.id)
+        if seen.verdict is Verdict.EVIDENCE and (self._rehearsal or kind is None):
+            return []
+        if self._rehearsal:
             notices.add_notice(
                 conn,
                 kind="rehearsal",
@@ -240,7 +254,10 @@ class Grader:
                 facts={"reason": seen.story.title, "evidence": evidence(story)},
             )
             return []
-        about, new = _worsened(seen, item) if seen.verdict is Verdict.WORSENING else _told(seen)
+        by_alert = seen.verdict is Verdict.ALERT
+        kind = kind or (CauseKind.ALERT if by_alert else CauseKind.STORY)
+        worse = seen.verdict is Verdict.WORSENING
+        about, new = _worsened(seen, item) if worse else _told(seen, kind)
         done = trip(conn, new, now=now, story=about)
         return [story.id] if done.new else []
 
@@ -295,9 +312,10 @@ class Grader:
             url=row.url,
             published=row.published,
             first_seen=row.first_seen,
-            aggregator=feed is not None and feed.kind == "aggregator",
+            aggregator=feed is not None and feed.kind != "news",
             trusted=feed is not None and feed.trusted,
             alert=feed is not None and feed.kind == "alert",
+            fields=(row.signal or {}).get("alert", {}),
         )
 
 
@@ -323,10 +341,33 @@ def _refuse_settled(conn: Any, before: Sequence[Story]) -> None:
             raise _Settled(story.id)
 
 
-def _told(seen: Observation) -> tuple[TripStory, NewCause]:
+def _tell(conn: Any, seen: Observation, now: datetime) -> None:
+    """Let people hear of a story that its level does not pause for, or of an alert taken back."""
+    story = seen.story
+    back = seen.verdict is Verdict.TAKEN_BACK
+    notices.add_notice(
+        conn,
+        kind=notices.NoticeKind.TOLD,
+        ref=f"{story.id}:back" if back else story.id,
+        now=now,
+        facts={
+            "reason": f"taken back: {story.title}" if back else story.title,
+            "evidence": [] if back else evidence(story),
+            "why": seen.why,
+        },
+    )
+
+
+def _mentioned(signal: Signal, names: frozenset[str]) -> Signal:
+    """Mark a report of a death that a post mentions: it needs no second one."""
+    name = next((name for name in signal.persons if name in names), None)
+    return signal if name is None else replace(signal, ours=f"a queued post mentions “{name}”")
+
+
+def _told(seen: Observation, kind: CauseKind) -> tuple[TripStory, NewCause]:
     """Write a story as a cause, by its most telling headline."""
     story = seen.story
-    new = NewCause(CauseKind.STORY, story.id, story.title, evidence=evidence(story), rule=seen.why)
+    new = NewCause(kind, story.id, story.title, evidence=evidence(story), rule=seen.why)
     return TripStory(story.id, story.title, story.first_item_at), new
 
 
@@ -344,10 +385,10 @@ def _worsened(seen: Observation, item: str) -> tuple[TripStory, NewCause]:
     return TripStory(story.id, told.title, told.at, worse=True), new
 
 
-def is_open(conn: Any, story_id: str) -> bool:
-    """Say whether the story is an open cause of the pause."""
+def open_kind(conn: Any, story_id: str) -> CauseKind | None:
+    """Return as what the story is an open cause of the pause, or None where it is none."""
     causes = latch_store.read(conn).causes
-    return any(c.kind is CauseKind.STORY and c.ref == story_id for c in causes)
+    return next((c.kind for c in causes if c.kind in FROM_NEWS and c.ref == story_id), None)
 
 
 def evidence(story: Story) -> list[dict[str, Any]]:
@@ -382,6 +423,7 @@ def _grade_row(row: Any, signal: Signal, seen: Observation | None) -> dict[str, 
             "names": list(signal.names),
             "places": list(signal.places),
             "why": signal.why,
+            **({"alert": row.signal["alert"]} if row.signal else {}),
         },
         "story": seen.story.id if seen else None,
     }

@@ -34,6 +34,7 @@ import feedparser
 from feedparser.datetimes import rfc822
 
 from killswitch.child import serve
+from killswitch.watch.official import read_official
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,6 +155,9 @@ def read(body: bytes, content_type: str, url: str) -> dict[str, Any]:
             "doctype",
             "the document defines XML entities of its own, as bombs do; it was not parsed",
         )
+    official = read_official(body, plain=plain, limit=ITEMS)
+    if official is not None:
+        return official
     # Without a content-location: a guid would be resolved too, and change when the feed moves.
     headers = {"content-type": _media_type(content_type, body)}
     result, problem = _parse(_shortened(body), headers)

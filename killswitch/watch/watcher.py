@@ -58,6 +58,12 @@ JUST_READ = timedelta(seconds=60)
 GONE_WAIT = timedelta(days=1)
 
 
+# What the detector reads of a summary; months of headlines are kept.
+SUMMARY_KEPT = 300
+# An alert whose grade or state changes under the same id and headline is looked at again.
+_ALERT_LEVELS = ("gdacs:alertlevel", "usgs:alert", "usgs:status", "cap:severity", "cap:msgtype")
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """One watched address and the newsroom behind it; durations as ``timedelta``."""
@@ -316,16 +322,21 @@ class Watcher:
         return [self._new_item(feed, raw, today, priming=priming) for raw in read.feed.items]
 
     def _new_item(self, feed: Feed, raw: RawItem, today: datetime, *, priming: bool) -> NewItem:
-        too_old = raw.published is not None and today - raw.published > self._policy.max_item_age
+        alert = feed.kind == "alert"
+        # An alert that is brought up to date is new, whenever its event was.
+        at = (raw.updated or raw.published) if alert else raw.published
+        too_old = at is not None and today - at > self._policy.max_item_age
+        level = " ".join(raw.extra.get(key, "") for key in _ALERT_LEVELS) if alert else ""
         return NewItem(
-            guid=news.item_guid(raw.guid, raw.title),
+            guid=news.item_guid(raw.guid, raw.title + level),
             title=raw.title,
-            summary=raw.summary,
+            summary=raw.summary[:SUMMARY_KEPT],
             url=raw.url,
             lang=raw.lang or feed.language,
             published=raw.published,
             # A new feed's undated entries may be years old: recorded, but not news.
-            silent=too_old or (priming and raw.published is None),
+            silent=too_old or (priming and at is None),
+            fields=raw.extra if alert else None,
         )
 
     def _values(

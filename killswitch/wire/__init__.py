@@ -22,6 +22,7 @@ from killswitch.wire.pause import (
     ResumeDoc,
     ResumePreviewDoc,
     StandingDoc,
+    SuggestionDoc,
     Via,
 )
 from killswitch.wire.queue import (
@@ -89,6 +90,8 @@ from killswitch.wire.upkeep import (
     NotifyTestDoc,
     ProblemDoc,
     ReloadDoc,
+    SeenDoc,
+    SeenPageDoc,
     TellingDoc,
     WhoseDoc,
 )
@@ -152,11 +155,14 @@ __all__ = [
     "ResumeDoc",
     "ResumePreviewDoc",
     "RetractionDoc",
+    "SeenDoc",
+    "SeenPageDoc",
     "SightDoc",
     "StagedDoc",
     "StandingDoc",
     "State",
     "StatusDoc",
+    "SuggestionDoc",
     "TellingDoc",
     "Via",
     "WhoDoc",

@@ -120,6 +120,13 @@ class ResumeDoc(TypedDict):
     released: NotRequired[int]
 
 
+class SuggestionDoc(TypedDict):
+    """A setting that would have avoided a false alarm, and what it does."""
+
+    setting: str
+    effect: str
+
+
 class DismissDoc(TypedDict):
     """What a dismissal of a false alarm did."""
 
@@ -127,3 +134,4 @@ class DismissDoc(TypedDict):
     closed: list[str]
     still_paused: bool
     muted: list[str]
+    suggestions: NotRequired[list[SuggestionDoc]]

@@ -91,6 +91,27 @@ class NotifyTestDoc(TypedDict):
     tellings: list[TellingDoc]
 
 
+class SeenDoc(TypedDict):
+    """A headline that the daemon has graded; ``dismissed`` where its story was a false alarm."""
+
+    id: str
+    title: str
+    summary: str
+    url: str
+    lang: str | None
+    published: str | None
+    seen: str
+    dismissed: bool
+    alert: dict[str, str] | None
+
+
+class SeenPageDoc(TypedDict):
+    """Headlines of one feed, oldest first; ``next`` goes on from here, None at the end."""
+
+    items: list[SeenDoc]
+    next: str | None
+
+
 class AuditPageDoc(TypedDict):
     """Rows of the audit chain, oldest first; ``next`` is the last seq, None at the end."""
 

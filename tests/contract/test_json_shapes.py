@@ -43,6 +43,7 @@ CONTRACT = {
     "ResumeDoc": "version closed held lead_until",
     "ErrorDoc": "code message hint",
 }
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 CALLER = Caller(uid=0, gid=0, pid=1, login="root")
 DESK = FakeDesk(deliveries=[a_delivery()], preview={"causes": [a_cause()]})
 ANSWERED: tuple[tuple[object, Any], ...] = (
@@ -62,6 +63,7 @@ ANSWERED: tuple[tuple[object, Any], ...] = (
     (DESK.import_commit("b1", dry_run=False, caller=CALLER), wire.CommittedDoc),
     (DESK.feeds(), list[wire.FeedDoc]),
     (DESK.look(caller=CALLER), wire.LookDoc),
+    (DESK.seen("a", since=NOW, after=None, limit=5), wire.SeenPageDoc),
     (DESK.channels(), list[wire.ChannelDoc]),
     (DESK.incidents(limit=1), list[wire.IncidentDoc]),
     (DESK.incident("i1"), wire.IncidentShownDoc),

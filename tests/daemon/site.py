@@ -36,7 +36,7 @@ def a_feed(*items, ttl=None):
 class Site:
     """A server of feeds that say what the test wants, and a watcher of them."""
 
-    def __init__(self, store, parsers, names=("a",)):
+    def __init__(self, store, parsers, names=("a",), kind="news"):
         self.store, self.clock = store, FakeClock()
         self.says = dict.fromkeys(names, reply(200, a_feed(("old", NOW))))
         self.woken = 0
@@ -44,7 +44,7 @@ class Site:
         door = Door(NetPolicy((ip_network("127.0.0.0/8"),)), user_agent="killswitch-test")
         self.server.__enter__()
         feeds = [
-            Feed(name, f"{self.server.url}{name}", name, "", "news", False, INTERVAL, "en")
+            Feed(name, f"{self.server.url}{name}", name, "", kind, False, INTERVAL, "en")
             for name in names
         ]
         self.watcher = Watcher(

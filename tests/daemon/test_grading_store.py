@@ -13,6 +13,7 @@ from killswitch.desk import closing
 from killswitch.errors import StoreBusyError
 from killswitch.latch import InhibitKind, Inhibits
 from killswitch.news.grade import Detector
+from killswitch.news.levels import NEVER, LevelPolicy
 from killswitch.news.policy import DetectPolicy
 from killswitch.store import facts, news, notices
 from killswitch.store import latch as latch_store
@@ -274,6 +275,18 @@ def test_rehearsal_only_tells(sqlite_store):
     assert (room.causes(), room.told(), room.trips) == ([], ["rehearsal"], 0)
     with room.store.read() as conn:
         assert len(news.tripped_stories(conn, since=room.clock.now() - MINUTE)) == 1
+
+
+def test_a_story_below_its_level_is_told_and_holds_nothing(sqlite_store):
+    quiet = LevelPolicy(near={"other": NEVER}, world=3)
+    room = Newsroom(sqlite_store, policy=DetectPolicy(languages=("en",), levels=quiet))
+    room.hear("Courier", FIRST)
+    room.hear("Herald", SECOND_)
+    assert (room.causes(), room.waits(), room.told(), room.trips) == ([], [], ["told"], 0)
+    with room.store.read() as conn:
+        assert news.tripped_stories(conn, since=room.clock.now() - MINUTE) == []
+    room.hear("Planet", SECOND_)
+    assert [kind for kind, *_ in room.causes()] == ["story"]
 
 
 def test_what_only_would_have_paused_pauses_with_its_next_report_when_live(sqlite_store):

@@ -11,6 +11,7 @@ import pytest
 
 from killswitch.clock import FakeClock
 from killswitch.net import Door, NetPolicy
+from killswitch.store import news
 from killswitch.store.engine import StoreFailedError
 from killswitch.watch.parsers import Parsers
 from killswitch.watch.watcher import BITE, GONE_WAIT, Watcher
@@ -47,6 +48,26 @@ def test_an_undated_entry_of_a_known_feed_is_news(site):
     site.says["a"] = reply(200, a_feed(("old", NOW), ("undated", None), ("stale", NOW - 13 * HOUR)))
     assert site.round(minutes=3).new_items == 1
     assert site.items() == {"old": False, "undated": False, "stale": True}
+
+
+def an_alert(level, *, dated):
+    """Write a feed of one GDACS alert whose event was long ago."""
+    fields = f"<g:alertlevel>{level}</g:alertlevel><g:eventtype>EQ</g:eventtype>"
+    body = a_feed(("quake", dated)).replace(b"</item>", fields.encode() + b"</item>")
+    return reply(200, body.replace(b"<rss", b'<rss xmlns:g="http://www.gdacs.org"'))
+
+
+def test_what_an_alert_says_of_itself_is_stored_and_a_new_grade_is_a_new_entry(
+    sqlite_store, parsers
+):
+    site = Site(sqlite_store, parsers, kind="alert")
+    for level in ("Orange", "Orange", "Red"):
+        site.says["a"] = an_alert(level, dated=NOW)
+        site.round(minutes=3)
+    with site.store.read() as conn:
+        found = [row.signal["alert"]["gdacs:alertlevel"] for row in news.ungraded(conn, limit=9)]
+    assert found == ["Orange", "Red"]
+    site.server.__exit__()
 
 
 def test_nothing_is_asked_before_its_time(site):

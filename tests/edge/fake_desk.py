@@ -293,6 +293,12 @@ class FakeDesk:
         self.note("notify_test")
         return {"tellings": [{"address": "ntfy://…", "accepted": True, "problem": None}]}
 
+    def seen(self, feed, *, since, after, limit):
+        self.note("seen", feed=feed, since=since, after=after, limit=limit)
+        item = {"id": "n1", "title": "Calm", "summary": "", "url": "", "lang": "en",
+                "published": AT, "seen": AT, "dismissed": False, "alert": None}  # fmt: skip
+        return {"items": [item], "next": None}
+
     def audit(self, *, after, limit, subject):
         self.note("audit", after=after, limit=limit, subject=subject)
         row = {"seq": 1, "at": AT, "actor": "lea", "event": "pause", "subject": "queue", "data": {}}

@@ -17,13 +17,23 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
 UNCOMMENTED = re.sub(r"(?m)^#(?=[a-z_\[])", "", EXAMPLE)
 ENV = {"HOME": "/home/lea"}
-DEFAULTS_SHOWN = ("watch", "detect", "queue", "notify")
+DEFAULTS_SHOWN = ("watch", "detect", "brand", "levels", "alerts", "queue", "notify")
 EXAMPLES = {
     "detect.languages",
     "detect.countries",
     "detect.names",
     "detect.terms",
     "detect.ignore",
+    "brand.names",
+    "brand.products",
+    "brand.sponsors",
+    "brand.staff",
+    "brand.places",
+    "alerts.countries",
+    "alerts.areas",
+    "levels.near",
+    "levels.far",
+    "levels.places",
     "notify.urls",
     "notify.next",
     "notify.quiet",

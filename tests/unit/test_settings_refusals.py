@@ -59,6 +59,15 @@ BROKEN = [
     (A_FILE + 'url = "https://x.example.org/"', 5, "channels[0].url: no such setting"),
     (A_HOOK + 'pth = "x"', 6, "known here: delete_url, kind"),
     (A_HOOK + "repeatsafe = true", 6, 'did you mean "repeat_safe"?'),
+    ('[watch]\nkeep = "2d"', 2, 'write "7d" or more'),
+    ('[alerts]\npause = "red"', 2, 'write "minor" or "moderate"'),
+    # levels
+    ('[levels]\nfar = { wars = "tell" }', 2, 'did you mean "war"?'),
+    ('[levels]\nfar = { zzz = "tell" }', 2, "write one of attack, accident"),
+    ('[levels]\nnear = { war = "tel" }', 2, '"pause", "tell" or a number from 1 to 100'),
+    ("[levels]\nnear = { war = 0.5 }", 2, '"pause", "tell" or a number from 1 to 100'),
+    ("[levels]\nnear = { war = true }", 2, '"pause", "tell" or a number from 1 to 100'),
+    ("[levels]\nworld = 0", 2, "write at least 1"),
     # addresses with a place for an id
     (A_HOOK + 'probe_url = "https://h.example.org/posts"', 6, "does not say where the id goes"),
     (A_HOOK + 'probe_url = "https://h.example.org/{remote_id}"', 6, "posts/{delivery}"),

@@ -10,7 +10,9 @@ import pytest
 from killswitch.errors import RefusedError
 from killswitch.latch import CauseKind
 from killswitch.news.item import Grade, Item, Signal
+from killswitch.news.policy import DetectPolicy
 from killswitch.news.story import Story, StoryBook, Verdict
+from killswitch.news.suggest import suggestions
 from killswitch.store import news
 from tests.unit.desk.house import CLASHING, LEA, MIN, NOW, House, a_story, refused
 
@@ -41,6 +43,19 @@ def test_after_a_false_alarm_what_is_not_late_goes_on_spaced(house: House) -> No
     assert [house.due_in(one) / MIN for one in (first, second)] == [20, 35]
     assert house.the(future).due_at == NOW + 40 * MIN
     assert house.desk.status()["lead_until"] is None
+
+
+def test_a_false_alarm_is_answered_with_settings_that_would_have_avoided_it(
+    small_house: House,
+) -> None:
+    story = a_story()
+    small_house.trip(story)
+    answer = small_house.dismiss()
+    wanted = [
+        {"setting": one.setting, "effect": one.effect} for one in suggestions(story, DetectPolicy())
+    ]
+    assert wanted
+    assert answer["suggestions"] == wanted
 
 
 def test_a_false_alarm_gives_one_line_of_slots_to_what_goes_on_and_what_was_decided(

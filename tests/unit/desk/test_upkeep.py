@@ -15,11 +15,13 @@ import pytest
 from killswitch.desk.desk import Desk
 from killswitch.errors import ConfigError, OperatorError, RefusedError, UsageError
 from killswitch.queue.states import DeliveryState
-from killswitch.store import channel_state
+from killswitch.store import channel_state, news
 from killswitch.store.engine import Store
+from killswitch.store.news import NewItem, item_guid
 from killswitch.wire import (
     AuditPageDoc,
     QueueFilter,
+    SeenPageDoc,
 )
 from tests.contract.shapes import faults
 from tests.store.made import put
@@ -268,3 +270,53 @@ def test_a_post_that_failed_for_good_shows_why(house: House) -> None:
     delivery = house.add()
     put(house.store, delivery, S.CLAIMED, S.SENDING, S.FAILED, problem="HTTP 422")
     assert house.desk.queue_show(delivery)["problem"] == "HTTP 422"
+
+
+# ---- what was seen ------------------------------------------------------------------------------
+
+
+def seen_headlines(house: House, *titles: str) -> None:
+    """Store headlines of one feed, two of them in one poll."""
+    with house.store.write() as conn:
+        news.ensure_feeds(conn, {"f": "https://f.example"})
+        for minute, pair in enumerate((titles[:2], titles[2:])):
+            new = [
+                NewItem(item_guid(t, t), t, "", "", "en", NOW, silent=t == "old", fields=None)
+                for t in pair
+            ]
+            news.ingest(conn, "f", new, values={}, now=NOW + timedelta(minutes=minute))
+
+
+def test_what_a_feed_brought_is_read_page_by_page(house: House) -> None:
+    seen_headlines(house, "one", "two", "old", "three", "four")
+    found: list[str] = []
+    after = None
+    while True:
+        page = house.desk.seen("f", since=NOW, after=after, limit=1)
+        assert faults(page, SeenPageDoc) == []
+        found += [item["title"] for item in page["items"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert sorted(found) == ["four", "one", "three", "two"]
+    assert sorted(found[:2]) == ["one", "two"]
+    assert house.desk.seen("f", since=NOW + timedelta(hours=1), after=None, limit=9)["items"] == []
+    assert house.desk.seen("g", since=NOW, after=None, limit=9)["items"] == []
+
+
+def test_a_headline_of_a_false_alarm_says_so(house: House) -> None:
+    seen_headlines(house, "one")
+    house.trip(a_story())
+    with house.store.write() as conn:
+        (row,) = news.ungraded(conn, limit=9)
+        news.write_grades(conn, [{"key": row.id, "grade": "trip", "signal": {}, "story": "s1"}])
+    assert not house.desk.seen("f", since=NOW, after=None, limit=9)["items"][0]["dismissed"]
+    house.dismiss()
+    assert house.desk.seen("f", since=NOW, after=None, limit=9)["items"][0]["dismissed"]
+
+
+@pytest.mark.parametrize("after", ["", "x", "noon n1"])
+def test_a_page_that_never_was_is_refused(house: House, after: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        house.desk.seen("f", since=NOW, after=after, limit=9)
+    assert caught.value.code == "bad_page"

@@ -311,3 +311,12 @@ def test_a_post_that_is_out_after_all_is_not_to_be_resolved():
 def test_running_again_asks_nobody_to_stop_anything_by_hand():
     said = written(NoticeKind.RESUMED, {"by": "Léa", "reason": "over"}, language="en")
     assert "by hand" not in said.body
+
+
+def test_what_is_only_told_says_that_nothing_is_held_and_why():
+    facts = {**FACTS, "why": "2 of 2 outlets; only told: far, 2 of 3 outlets speak of it"}
+    told = written(NoticeKind.TOLD, facts, running(), language="en")
+    assert told.title.startswith("NEWS 11:52 · ")
+    assert told.body.startswith("Nothing is held for it. Posts go out as planned")
+    assert "Why no pause: 2 of 2 outlets; only told: far" in told.body
+    assert 'killswitch pause "…"' in told.body

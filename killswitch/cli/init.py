@@ -32,6 +32,13 @@ LEXICONS = PACKAGE / "news" / "lexicons"
 DEFAULT_COUNTRY = "gb"
 EXTRA_COUNTRY = "gb"
 """Whose feeds join where no word list reads the country's own language."""
+LEVELS = (
+    'near = { other = "pause" }',
+    'far = { death = "pause", other = 2 }',
+    "world = 3",
+    'world_within = "12h"',
+)
+"""For a national brand; ``docs/detection.md`` says what they do on months of news."""
 EXTRA_FEEDS = 3
 """Enough for two of them to agree while one is down."""
 
@@ -201,7 +208,7 @@ def _mail(text: str) -> str:
 def _feeds(country: str) -> tuple[list[dict[str, Any]], bool]:
     """Collect the feeds, and say whether others had to join for the detector to read any."""
     own = [{"country": country, **feed} for feed in feed_list(country)["feeds"]]
-    if any(feed["language"] in shipped_languages() for feed in own):
+    if any(feed["language"] in shipped_languages() for feed in own if "kind" not in feed):
         return own, False
     extra = feed_list(EXTRA_COUNTRY)["feeds"][:EXTRA_FEEDS]
     return own + [{"country": EXTRA_COUNTRY, **feed} for feed in extra], True
@@ -221,7 +228,7 @@ def compose(choices: Choices) -> str:
         f'language = "{listed["language"]}"',
     ]
     note = _joined_note(choices.country) if joined else ""
-    return "\n".join((*head, *_body(choices.mail), f"# Feeds of {listed['label']}.{note}", "")) + (
+    return "\n".join((*head, *_body(choices), f"# Feeds of {listed['label']}.{note}", "")) + (
         "\n".join(_feed_text(feed) for feed in feeds)
     )
 
@@ -234,13 +241,24 @@ def _joined_note(country: str) -> str:
     )
 
 
-def _body(mail: str) -> tuple[str, ...]:
+def _body(choices: Choices) -> tuple[str, ...]:
+    near = json.dumps(feed_list(choices.country)["near"])
+    mail = choices.mail or "you@example.org"
     return (
         "",
-        "# Names of your brand, its people and places; words that touch it.",
-        "[detect]",
+        "# What is yours: one grave report that names any of it pauses (of a place: two).",
+        "[brand]",
         "names = []",
-        "terms = []",
+        "products = []",
+        "sponsors = []",
+        "staff = []",
+        "places = []",
+        "",
+        "# What is near pauses; what is far and not large is only told, until many outlets speak",
+        "# of it. Without this table every confirmed story pauses.",
+        "[levels]",
+        f"places = {near}",
+        *LEVELS,
         "",
         "# Posts go into this file of the state directory until a real channel is set up.",
         "[[channels]]",
@@ -250,13 +268,13 @@ def _body(mail: str) -> tuple[str, ...]:
         "",
         "# Who is told of a pause: put in your mail server and take out the # before urls.",
         "[notify]",
-        f'# urls = ["mailto://user:password@smtp.example.org/?to={mail or "you@example.org"}"]',
+        f'# urls = ["mailto://user:password@smtp.example.org/?to={mail}"]',
         "",
     )
 
 
 def _feed_text(feed: dict[str, Any]) -> str:
-    keys = ("name", "url", "outlet", "group", "language", "country")
+    keys = ("name", "url", "outlet", "group", "kind", "language", "country")
     lines = [f"{key} = {json.dumps(feed[key], ensure_ascii=False)}" for key in keys if key in feed]
     return "\n".join(("[[feeds]]", *lines, ""))
 

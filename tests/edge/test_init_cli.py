@@ -9,6 +9,7 @@ import pty
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,22 @@ def test_an_ended_terminal_writes_nothing(tmp_path: Path) -> None:
     assert code == 1
     assert "nothing was written" in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("country", init.countries())
+def test_init_writes_levels_for_a_brand_of_that_country(country: str) -> None:
+    text = init.compose(init.Choices(country, "UTC"))
+    levels = tomllib.loads(text)["levels"]
+    assert levels["places"][0] == country
+    assert levels["far"]["death"] == "pause"
+    assert levels["far"]["other"] == 2
+
+
+@pytest.mark.parametrize("country", init.countries())
+def test_a_dozen_feeds_of_each_country_are_shipped(country: str) -> None:
+    feeds = init.feed_list(country)["feeds"]
+    assert len(feeds) >= 12
+    own = [feed for feed in feeds if feed.get("country", country) == country]
+    assert len(own) >= 8
+    assert len({feed["url"] for feed in feeds}) == len(feeds)
+    assert len({feed.get("group") or feed["outlet"] for feed in feeds}) >= 7

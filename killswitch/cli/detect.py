@@ -1,11 +1,17 @@
 """
-``detect``: grade headlines and say why, without a daemon and without a configuration.
+Grade a headline, a file of them or all entries of a feed, and say why.
 
-Standard library on import; the detector is loaded when the command runs.
+Needs no daemon and no configuration; with one it judges as that daemon would. On a terminal what
+counted is coloured: event words red, tolls bold, places blue, names green.
+
+  killswitch detect "Gunman opens fire at Velden mall, six dead"
+  killswitch detect https://example.org/rss
+  killswitch detect --input headlines.jsonl --json
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import io
 import json
@@ -15,26 +21,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from killswitch.cli.out import brief
+from killswitch.cli.out import brief, ink_for
 from killswitch.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Mapping
 
+    from killswitch.cli.out import Ink
     from killswitch.news.grade import Detector, DetectPolicy
     from killswitch.news.item import Item, Signal
 
-HELP = "grade headlines and explain each decision"
+HELP = "grade a headline, a file or a feed, and explain each decision"
 
-_COLOURS = {"trip": "\x1b[1;31m", "note": "\x1b[33m", "none": "\x1b[2m"}
-_PLAIN = "\x1b[0m"
+_GRADES = {"trip": "red", "note": "yellow", "none": "dim"}
+_MARKED = {"event": "red", "toll": "bold", "place": "blue", "name": "green"}
+_FILES = (".jsonl", ".jsonl.gz", ".ndjson")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``detect``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
-        "text", nargs="?", metavar="TEXT", help="one headline; - reads rows from stdin"
+        "text",
+        nargs="?",
+        metavar="TEXT",
+        help="one headline, the address of a feed, or a .jsonl file; - reads rows from stdin",
     )
     parser.add_argument(
         "--input",
@@ -42,30 +53,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON Lines with id, title, summary, outlet, lang, published (- is standard input)",
     )
     parser.add_argument("--lang", metavar="CODE", help="language of TEXT (default: guessed)")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show what counted below each headline (as on a terminal)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """
-    Grade one headline or a file of them.
+    Grade one headline, a file of them or a feed.
 
     Raises:
         UsageError: Neither or both of TEXT and ``--input``, or a line that is no row.
         ConfigError: The configuration that was named is wrong.
+        OperatorError: The feed cannot be read.
     """
     text, source = args.text, args.input
-    if text == "-" and source is None:
-        text, source = None, "-"
+    if source is None and (text == "-" or _is_file(text)):
+        text, source = None, text
     if (text is None) == (source is None):
         hint = 'killswitch detect "HEADLINE", or killswitch detect --input FILE.jsonl'
         raise UsageError("detect_what", "give a headline or --input, one of them", hint)
-    detector, _ = build(args.config)
+    detector, policy = build(args.config)
     if args.lang is not None:
         _refuse_unread(args.lang, detector)
-    if source is None:
-        rows: Iterator[Mapping[str, Any]] = iter([{"id": "text", "title": text, "lang": args.lang}])
-        return _show(_items(rows), detector, as_json=args.json)
-    with opened(source) as lines:
-        return _show(_items(rows_of(lines, source)), detector, as_json=args.json)
+    if source is not None:
+        with opened(source) as lines:
+            return _show(args, _items(rows_of(lines, source)), detector, policy)
+    if text.startswith(("http://", "https://")):
+        return _show(args, _items(_feed_rows(args, text)), detector, policy)
+    rows: Iterator[Mapping[str, Any]] = iter([{"id": "text", "title": text, "lang": args.lang}])
+    return _show(args, _items(rows), detector, policy, is_one=True)
+
+
+def _is_file(text: str | None) -> bool:
+    """Say whether the words are the name of a file of rows that is there."""
+    return text is not None and text.endswith(_FILES) and Path(text).is_file()
+
+
+def _feed_rows(args: argparse.Namespace, url: str) -> Iterator[Mapping[str, Any]]:
+    """
+    Read a feed once, as the daemon would, into rows.
+
+    Raises:
+        OperatorError: It cannot be read.
+    """
+    from killswitch.cli.fetched import fetch_feed  # noqa: PLC0415 - heavy
+
+    host = url.partition("://")[2].partition("/")[0].removeprefix("www.")
+    for item in fetch_feed(args.config, url).items:
+        yield {
+            "id": item.guid,
+            "title": item.title,
+            "summary": item.summary,
+            "outlet": host,
+            "lang": item.lang or args.lang,
+            "published": item.published.isoformat() if item.published else None,
+            "url": item.url,
+        }
 
 
 def _refuse_unread(language: str, detector: Detector) -> None:
@@ -99,28 +145,15 @@ def build(config: str | None) -> tuple[Detector, DetectPolicy]:
 
 def policy_of(config: str) -> DetectPolicy:
     """
-    Read ``[detect]`` of a configuration file into a policy.
+    Read what a configuration file says of detection, as the daemon would.
 
     Raises:
         ConfigError: The file is wrong.
     """
-    from killswitch.news.grade import DetectPolicy  # noqa: PLC0415 - heavy
     from killswitch.settings import load  # noqa: PLC0415 - heavy
+    from killswitch.watch.policies import detect_policy  # noqa: PLC0415 - heavy
 
-    detect = load(Path(config), env=os.environ).detect
-    return DetectPolicy(
-        languages=tuple(detect.languages),
-        countries=tuple(detect.countries),
-        names=tuple(detect.names),
-        terms=tuple(detect.terms),
-        ignore=tuple(str(getattr(p, "pattern", p)) for p in detect.ignore),
-        outlets=detect.outlets,
-        window=detect.window,
-        unconfirmed=detect.unconfirmed,
-        single_trusted=detect.single_trusted,
-        mute_quiet=detect.mute_quiet,
-        mute_max=detect.mute_max,
-    )
+    return detect_policy(load(Path(config), env=os.environ))
 
 
 @contextmanager
@@ -187,13 +220,25 @@ def _items(rows: Iterator[Mapping[str, Any]]) -> Iterator[Item]:
         ) from error
 
 
-def _show(items: Iterator[Item], detector: Detector, *, as_json: bool) -> int:
-    """Print one line a headline."""
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+def _show(
+    args: argparse.Namespace,
+    items: Iterator[Item],
+    detector: Detector,
+    policy: DetectPolicy,
+    *,
+    is_one: bool = False,
+) -> int:
+    """Print one line a headline, and what counted where it is asked for or one is on a screen."""
+    ink = ink_for(sys.stdout, os.environ)
+    explain = args.explain or (is_one and ink.on)
     write = sys.stdout.write
     for item in items:
         signal = detector.grade(item)
-        write(_json_line(item, signal) if as_json else _line(item, signal, coloured=coloured))
+        if args.json:
+            write(_json_line(item, signal))
+        else:
+            write(_line(item, signal, ink))
+            write(_explained(signal, policy, ink) if explain else "")
     return Exit.DONE
 
 
@@ -212,10 +257,53 @@ def _json_line(item: Item, signal: Signal) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
-def _line(item: Item, signal: Signal, *, coloured: bool) -> str:
+def _line(item: Item, signal: Signal, ink: Ink) -> str:
     """Write one decision for a person: the grade, the headline, the reason."""
-    grade = f"{signal.grade:<4}"
-    if coloured:
-        grade = f"{_COLOURS[signal.grade]}{grade}{_PLAIN}"
+    grade = ink(f"{signal.grade:<4}", _GRADES[signal.grade])
     reason = signal.why.removeprefix(f"{signal.grade}: ")
-    return f"{grade}  {brief(item.title)}  [{brief(reason)}]\n"
+    title = brief(item.title)
+    return f"{grade}  {_coloured(title, signal, ink)}  [{brief(reason)}]\n"
+
+
+def _coloured(title: str, signal: Signal, ink: Ink) -> str:
+    """Colour what counted in a headline."""
+    from killswitch.news.marks import marks  # noqa: PLC0415 - heavy
+
+    if not ink.on:
+        return title
+    parts, at = [], 0
+    for mark in marks(title, signal):
+        parts += [title[at : mark.start], ink(title[mark.start : mark.end], _MARKED[mark.kind])]
+        at = mark.end
+    return "".join((*parts, title[at:]))
+
+
+def _explained(signal: Signal, policy: DetectPolicy, ink: Ink) -> str:
+    """Write below a headline what counted and what would follow."""
+    told = [
+        ("Kind", signal.category or "none"),
+        ("Score", f"{signal.score:g} (1 and more is trip, from 0.1 on it is note)"),
+        ("Words", " · ".join(signal.terms)),
+        ("Toll", "" if signal.toll is None else str(signal.toll)),
+        ("Places", " · ".join(signal.places)),
+        ("Names", " · ".join(signal.names)),
+        ("Then", _what_follows(signal, policy)),
+    ]
+    return "".join(f"      {ink(f'{key:<7}', 'dim')}{brief(text)}\n" for key, text in told if text)
+
+
+def _what_follows(signal: Signal, policy: DetectPolicy) -> str:
+    """Say what such a headline does, alone and with a second report."""
+    from killswitch.queue.durations import format_duration  # noqa: PLC0415 - only to explain
+
+    if signal.grade == "none":
+        return "nothing"
+    if signal.ours:
+        return f"one newsroom is enough: {signal.ours}"
+    window = format_duration(policy.window)
+    if signal.grade == "note":
+        return f"it only supports a graver report of another newsroom within {window}"
+    wait = f"posts wait {format_duration(policy.unconfirmed)}, then " if policy.unconfirmed else ""
+    level = "" if not (policy.levels.near or policy.levels.far) else " (or is told, by [levels])"
+    more = f"{policy.outlets} newsrooms within {window}: it pauses{level}"
+    return f"{wait}{more}"

@@ -12,13 +12,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from killswitch.cli.numbers import VERSION_MOST, whole
-from killswitch.cli.out import ask, emit, ink_for, say
+from killswitch.cli.out import ask, emit, ink_for, plain, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.resume import ANSWER_S, check_consent
 from killswitch.cli.screen_resume import preview_text
+from killswitch.cli.words import told
 from killswitch.errors import Exit
 from killswitch.wire import DismissDoc, ResumePreviewDoc
 
@@ -73,5 +75,20 @@ def _dismiss(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
         lines.append(words("Next step  killswitch status"))
     else:
         lines.append(words("Next step  killswitch queue --state held"))
+    lines += _suggested(doc.get("suggestions") or [], words)
     emit(args, doc, "\n".join(lines))
     return Exit.DONE
+
+
+def _suggested(found: list[dict[str, str]], words: Callable[[str], str]) -> list[str]:
+    """Write which settings would have avoided it; none is made by itself."""
+    if not found:
+        return []
+    lines = [
+        "",
+        words("Any one of these settings would have avoided it; try it on the past first:"),
+    ]
+    for one in found:
+        lines += [f"  {plain(one['setting'])}", f"      {told(plain(one['effect']))}"]
+    lines.append(f"  {words('try it: killswitch feeds backtest --compare OTHER.toml')}")
+    return lines

@@ -1,10 +1,11 @@
 """
-The watched feeds: health and rhythm, a dry run of one, subscriptions of a reader.
+The watched feeds: health and rhythm, a dry run of one, a replay, subscriptions of a reader.
 
   killswitch feeds
   killswitch feeds check                        # poll all of them now
   killswitch feeds check https://example.org/rss
   killswitch feeds import reader.opml --write
+  killswitch feeds backtest --days 30 --compare other.toml
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from killswitch.cli import opml
+from killswitch.cli import opml, seen
+from killswitch.cli.fetched import poll_once
 from killswitch.cli.out import Times, document, emit, labelled, plain, say, span_s, table, warn
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import reach, status_or_none
@@ -26,10 +28,9 @@ from killswitch.queue.durations import format_duration
 from killswitch.wire import FeedDoc, LookDoc, z_or_none
 
 if TYPE_CHECKING:
-    from killswitch.watch.fetch import PollResult
     from killswitch.watch.parse import ParsedFeed
 
-HELP = "health of the watched feeds; a dry run of one; import from a reader"
+HELP = "health of the watched feeds; a dry run of one; a replay; import from a reader"
 
 LOOK_S = 60.0
 ITEMS_SHOWN = 5
@@ -44,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     below.add_parser("list", help="health, rhythm, last item (the default)")
     check = below.add_parser("check", help="poll all feeds now, or try one address")
     check.add_argument("url", metavar="URL", nargs="?", help="any address; nothing is stored")
+    replay = below.add_parser(
+        "backtest", help="replay what the daemon has seen, under one configuration or two"
+    )
+    seen.add_arguments(replay)
     load = below.add_parser("import", help="turn the subscriptions of a reader into [[feeds]]")
     load.add_argument("file", metavar="OPML")
     load.add_argument(
@@ -55,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the verb."""
     if args.verb == "import":
         return _import(args)
+    if args.verb == "backtest":
+        return seen.run(args)
     if args.verb == "check" and args.url:
         return _try(args)
     return _list(args)
@@ -114,7 +121,7 @@ def _try(args: argparse.Namespace) -> int:
     """Fetch and parse one feed as the daemon would, and store nothing."""
     from killswitch.watch.fetch import Fresh  # noqa: PLC0415 - heavy, and only this verb needs it
 
-    result = _poll(args)
+    result = poll_once(args.config, args.url)
     if not isinstance(result, Fresh):
         message = getattr(result, "message", "the feed was not read")
         text = tr("NO FEED  {url}: {why}").format(url=plain(args.url), why=told(plain(message)))
@@ -123,23 +130,6 @@ def _try(args: argparse.Namespace) -> int:
     document = feed_doc(result.feed, now=SystemClock().now())
     emit(args, document, feed_text(result.feed, document["problem"], reach(args).times()))
     return Exit.DONE
-
-
-def _poll(args: argparse.Namespace) -> PollResult:
-    # Heavy rooms, and only this verb needs them.
-    from killswitch.net import Door, NetPolicy  # noqa: PLC0415 - as above
-    from killswitch.settings import load  # noqa: PLC0415 - as above
-    from killswitch.watch.fetch import Validators, poll  # noqa: PLC0415 - as above
-    from killswitch.watch.parse import parser  # noqa: PLC0415 - as above
-
-    config = find_config(args.config, os.environ)
-    allowed = load(config, env=os.environ).network.allow_private if config else ()
-    door = Door(NetPolicy(allow_private=tuple(allowed)), user_agent="killswitch feeds check")
-    child = parser()
-    try:
-        return poll(door, args.url, Validators(), child=child, now=SystemClock().now())
-    finally:
-        child.close()
 
 
 def feed_doc(feed: ParsedFeed, *, now: datetime) -> Doc:

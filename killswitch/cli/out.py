@@ -28,8 +28,8 @@ HEAD = 60
 """Signs of a post's text that a line shows."""
 LINE = 200
 """Signs of a headline or a reason that a line shows."""
-_CODES = {"bold": "1", "red": "1;31", "green": "32", "yellow": "33", "dim": "2"}
-_COLOURS = re.compile(r"(\x1b\[(?:0|1|1;31|32|33|2)m)")
+_CODES = {"bold": "1", "red": "1;31", "green": "32", "yellow": "33", "blue": "34", "dim": "2"}
+_COLOURS = re.compile(r"(\x1b\[(?:0|1|1;31|32|33|34|2)m)")
 # C0 but tab and line end, C1, lone surrogates, marks that turn the direction of writing.
 _OBEYED = dict.fromkeys(
     {*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000), *range(0x202A, 0x202F)}

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from killswitch.cli.main import main
+from killswitch.cli.out import Ink
+from tests.daemon.site import a_feed
+from tests.edge.raw_server import RawServer, reply
 
 # The command modules are driven through the frame's own protocol, in a process of their own.
 RUNNER = """
@@ -35,6 +38,15 @@ ROWS = [
     {"id": "c", "title": "Six killed in shooting at Velden mall", "outlet": "Coast Radio",
      "lang": "en", "published": "2026-03-02T09:05:00Z"},
 ]  # fmt: skip
+
+ALONE = """
+[[feeds]]
+name = "a"
+url = "https://a.example.org/rss"
+[[feeds]]
+name = "b"
+url = "https://b.example.org/rss"
+"""
 
 
 def ks(command: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -104,6 +116,51 @@ def test_wrong_input_is_refused_with_its_place(args: list[str], stdin: str, mess
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_detect_explains_below_the_line_where_it_is_asked_for() -> None:
+    done = ks("detect", "--explain", "Gunman opens fire at Velden mall in Paris, six dead")
+    assert "Words  gunman · opens fire" in done.stdout
+    assert "Places fr · paris" in done.stdout
+    assert "Then   posts wait 10 min, then 2 newsrooms within 6 h: it pauses" in done.stdout
+
+
+def test_detect_colours_what_counted_on_a_terminal(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("killswitch.cli.detect.ink_for", lambda *_: Ink(on=True))
+    main(["detect", "Gunman opens fire at Velden mall in Paris, six dead"])
+    told = capsys.readouterr().out
+    assert "\x1b[1;31mopens fire\x1b[0m" in told
+    assert "\x1b[34mParis\x1b[0m" in told
+
+
+def test_a_file_may_stand_where_a_headline_stands(stream: Path) -> None:
+    assert len(ks("detect", "--json", str(stream)).stdout.splitlines()) == len(ROWS)
+    assert ks("detect", "rows.jsonl").stdout.startswith("none")
+
+
+def test_a_feed_address_is_read_and_each_entry_graded(tmp_path: Path) -> None:
+    config = tmp_path / "k.toml"
+    config.write_text(ALONE + '[network]\nallow_private = ["127.0.0.0/8"]\n', encoding="utf-8")
+    with RawServer(lambda _: reply(200, a_feed((ROWS[0]["title"], None)))) as server:
+        done = ks("detect", f"{server.url}rss", "--json", "--config", str(config))
+        gone = ks("detect", "http://127.0.0.1:9/rss", "--config", str(config))
+    assert [json.loads(line)["grade"] for line in done.stdout.splitlines()] == ["trip"]
+    assert (gone.returncode, "Traceback" in gone.stderr) == (1, False)
+
+
+def test_backtest_compares_two_configurations_side_by_side(stream: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(ALONE + '[levels]\nnear = { other = "tell" }\n', encoding="utf-8")
+    done = ks("backtest", str(stream), "--compare", str(other))
+    assert "A this" in done.stdout
+    assert "pause ?" in done.stdout
+    assert "told" in done.stdout
+    assert "only A pauses for 1, only B for 0" in done.stdout
+    document = json.loads(ks("backtest", str(stream), "--compare", str(other), "--json").stdout)
+    (pair,) = document["pairs"]
+    assert pair["a"] == {"told": None, "trip": "2026-03-02T09:05:00Z"}
+    assert pair["b"] == {"told": "2026-03-02T09:05:00Z", "trip": None}
+    assert document["a"]["trips"][0]["doubtful"] is True
 
 
 def test_backtest_tells_each_pause_once(stream: Path) -> None:

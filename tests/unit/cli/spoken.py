@@ -17,6 +17,7 @@ from pathlib import Path
 
 from killswitch import i18n
 from killswitch.cli.words import LOCALES
+from killswitch.news.suggest import EFFECTS
 from tests.unit.notify.catalogue import compiled, read_po
 
 PACKAGE = LOCALES.parents[1]
@@ -69,7 +70,7 @@ BY_HAND = {
     "{0} is not known here", "{0} has to be {1} or more", "{0} has to be {1} or less",
     "{0} has more than one line", "{0} holds the control sign {1}",
     "{0} holds ; or , which separate tags in queue files: give each its own",
-    "No space left on device",
+    "No space left on device", *EFFECTS,
 }  # fmt: skip
 """Texts of argparse and of the system, and pieces of others."""
 COMMAND = re.compile(

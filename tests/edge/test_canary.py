@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import signal
 import stat
 from collections.abc import Iterator
@@ -18,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
-from killswitch.control.client import _UnixConnection
 from tests.edge.canary import (
     WORDS,
     Manager,
@@ -185,12 +184,10 @@ def _live(house: SecretHouse, newsroom: Newsroom, seen: Seen) -> None:
 
 
 def _get(house: SecretHouse, route: str) -> bytes:
-    connection = _UnixConnection(
-        house.state_dir / "control.sock", owners=frozenset({os.geteuid()}), timeout_s=30
-    )
-    with contextlib.closing(connection):
-        connection.request("GET", f"/v1/{route}")
-        return connection.getresponse().read()
+    with httpx.Client(
+        transport=httpx.HTTPTransport(uds=str(house.state_dir / "control.sock"))
+    ) as client:
+        return client.get(f"http://localhost/v1/{route}", timeout=30).content
 
 
 def _look_at_the_processes(house: SecretHouse, seen: Seen) -> None:

@@ -22,7 +22,7 @@ _HARD_VETOES = ("court", "past", "statistics", "livestock")
 # Sums over months are told daily: a toll beyond this in a war or an epidemic is such a sum.
 _RUNNING_SUM = 1000
 # News of the hours after a great attack or accident is still that event; a warning is none yet.
-_LEFT = {"aftermath": 0.7, "later": 0.7, "arrest": 0.85}
+_LEFT = {"aftermath": 0.6, "later": 0.7, "arrest": 0.85}
 _WARNED, _MOST_WARNED = 0.6, 0.9
 # A funeral or an inheritance tells a death once more; it does not make it wider known.
 _LATER = 0.25
@@ -48,10 +48,16 @@ def _vetoed(reading: Reading, best: Weight) -> Weight | None:
     """Let the first veto that holds end it."""
     for hit in reading.of(Kind.VETO):
         category = hit.term.category
+        if "history" in hit.term.tags and best.category == "death" and reading.known:
+            # Of whom everybody knows: "he changed the history of his country".
+            continue
         if category in _HARD_VETOES:
             return _taken(best, hit, Grade.NONE)
         if best.category != "death" and not _counted(reading, category):
             strong = any("weak" not in h.term.tags for h in reading.of(Kind.EVENT))
+            if strong and reading.of(Kind.DEAD) and reading.of(Kind.INJURED):
+                # "Dead and injured" is said of people only.
+                continue
             left = Grade.NOTE if strong and category == "politics" else Grade.NONE
             return _taken(best, hit, left)
     return None
@@ -68,11 +74,10 @@ def _counted(reading: Reading, category: str) -> int:
 def _old(reading: Reading, best: Weight) -> Weight | None:
     """Let an old event and a sum that is told daily be no news."""
     dead = reading.counts.dead or 0
-    if reading.old_year is not None and not dead:
+    if reading.old_year is not None and not 0 < dead < _RUNNING_SUM:
         return _left(best, f"an event of {reading.old_year}", Grade.NONE)
-    if best.category == "epidemic" or (
-        dead > _RUNNING_SUM and reading.places & reading.wars.keys()
-    ):
+    sum_of_war = best.category != "disaster" and dead > _RUNNING_SUM
+    if best.category == "epidemic" or (sum_of_war and reading.places & reading.wars.keys()):
         return _left(best, "a running sum", Grade.NOTE)
     return None
 

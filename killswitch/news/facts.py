@@ -26,12 +26,20 @@ NOISE = re.compile(
     ,\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))   # an age set apart: "his sister, 27, ..."
     | \(\d{1,3}\)                                # or in brackets
     | [$€£₹¥]\s?[\d.,]+\w?                       # money
+    | \d[\d.,]*\s?[$€£%]
+    | (?<![\d.,])\d+,\d{1,2}(?!\d)                # "90,9"
+    | (?<!\d)\d{1,2}/\d{1,4}(?!\d)                # "22/23"
     | \d+[.:]\d{1,2}(?!\d)                       # "6.8", "11:52"
     | (?<![\d.,])\d{1,2}-\d{1,2}(?!\d)           # "3-1"
     """,
     re.VERBOSE,
 )
-_THOUSANDS = re.compile(r"(?<=\d)[,.\u2019'\u00a0\u202f ](?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(
+    r"(?<![\d.,])\d{1,3}(?:[,.\u2019'\u00a0\u202f ]\d{3})+(?![\d%])|(?<!\d)\d{1,3}(?= ?mila\b)"
+)
+# Italian ages: "un 16enne".
+_AGED = re.compile(r"(?<=\d)-?enn[ei]\b")
+_MILA = re.compile(r"(?<=\d) ?mila\b")
 _NAME = re.compile(
     r"(?<![\w'\u2019])[A-ZÀ-ÖØ-Þ][\w\u2019'.-]*[\w.]"
     r"(?: (?:de|da|di|van|von|der|le|la|du|del|bin|al|el|of the|d[\u2019'])?"
@@ -55,13 +63,21 @@ class Counts:
 def without_numbers_noise(text: str) -> str:
     """Cut out figures that are never tolls, join ``1,400``, and mark colons with a word."""
     if any(map(str.isdigit, text)):
-        text = _THOUSANDS.sub("", NOISE.sub(" ", text))
-    return _COLON.sub(f" {BREAK} ", text)
+        text = _AGED.sub(" enne", text)
+        text = _MILA.sub("000", _THOUSANDS.sub(_joined_digits, NOISE.sub(" ", text)))
+    return _END.sub(f" {BREAK} ", _COLON.sub(f" {BREAK} ", text))
+
+
+def _joined_digits(found: re.Match[str]) -> str:
+    """Write ``1,400`` as ``01400``: a number in groups is never a year, even ``2,000``."""
+    return "0" + "".join(filter(str.isdigit, found.group()))
 
 
 # A colon or a bar parts a headline: a number after it belongs to no word before it.
 BREAK = "xbreakx"
 _COLON = re.compile(r"[:;|](?=\s)|\s[|](?=\S)")
+# So does the end of a sentence; "St. Louis" and "a.m. on" end none.
+_END = re.compile(r"(?<=[^\W\d_]{4})[.!?](?=\s+[A-ZÀ-ÖØ-Þ«\"“])")
 
 
 def without_outlet(title: str, outlet: str) -> str:
@@ -120,6 +136,7 @@ def old_year(words: Sequence[str], hits: Sequence[Hit], this_year: int) -> int |
         and word.isascii()
         and word.isdigit()
         and not _no_toll(at, at, hits)
+        and not any(hit.term.kind is Kind.DEAD and hit.first == at + 1 for hit in hits)
     ]
     return max((year for year in years if _YEARS.start <= year < this_year), default=None)
 
@@ -139,12 +156,14 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
     Returns:
         The largest number told of each kind.
     """
-    casualties = [h for h in hits if h.term.kind in (Kind.DEAD, Kind.INJURED, Kind.MISSING)]
+    casualties = [h for h in hits if h.term.kind in _CASUALTIES and _tells_deaths(h, hits)]
     if not casualties:
         return Counts()
     taken = {
         at: (end, value)
-        for at, (end, value) in _read_numbers(words, numbers).items()
+        for at, (end, value) in (
+            _read_numbers(words, numbers) | _round_thousands(words, casualties)
+        ).items()
         if not _no_toll(at, end, hits) and not _ends_range(at, words, hits)
     }
     breaks = [at for at, word in enumerate(words) if word == BREAK]
@@ -173,6 +192,29 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
     )
 
 
+def _round_thousands(words: Sequence[str], casualties: Sequence[Hit]) -> dict[int, tuple[int, int]]:
+    """Read "2000 Tote": this one number looks like a year, and no year is told so."""
+    ahead = {hit.first - 1 for hit in casualties if hit.term.side is not Side.AFTER}
+    return {at: (at, 2000) for at in ahead if at >= 0 and words[at] == "2000"}
+
+
+_CASUALTIES = frozenset({Kind.DEAD, Kind.INJURED, Kind.MISSING})
+
+
+def _tells_deaths(hit: Hit, hits: Sequence[Hit]) -> bool:
+    """
+    Say whether a casualty word is one here: "rises to" and "claims" need company.
+
+    "The toll rises to 14 dead", "quake claims 200 lives"; but prices rise and courts hear claims.
+    """
+    if hit.term.kind is not Kind.DEAD or not hit.term.tags & {"rise", "lives"}:
+        return True
+    if any(h.term.kind is Kind.DEAD and not h.term.tags & {"rise", "lives"} for h in hits):
+        return True
+    events = (h for h in hits if h.term.kind is Kind.EVENT and "weak" not in h.term.tags)
+    return "lives" in hit.term.tags and next(events, None) is not None
+
+
 def _joined(at: int, taken: Mapping[int, tuple[int, int]], words: Sequence[str]) -> int:
     """Return the number that "and" joins to the one at ``at``: "56 civilians and dozens ..."."""
     for end, value in taken.values():
@@ -187,7 +229,7 @@ _AND = frozenset({"and", "et", "und", "e", "ed", "y"})
 
 def _ends_range(at: int, words: Sequence[str], hits: Sequence[Hit]) -> bool:
     """Say whether the number ends a range ("ages 8 to 17"): two numbers and a small word."""
-    if at < _RANGE or not words[at - _RANGE].isdigit():
+    if at < _RANGE or not words[at - _RANGE].isdigit() or words[at - 1] == BREAK:
         return False
     return not any(hit.first <= at - 1 <= hit.last for hit in hits)
 
@@ -214,7 +256,10 @@ def _read_number(
     word = words[at]
     if word.isascii() and word.isdigit():
         value = int(word) if len(word) <= len(str(_MOST)) else _MOST
-        return at, None if value in _YEARS or value > _MOST else value
+        if at + 1 < len(words) and numbers.get(words[at + 1]) in _TIMES:
+            return at + 1, min(value * numbers[words[at + 1]], _MOST)
+        year = len(word) == _YEAR_DIGITS and value in _YEARS
+        return at, None if year or value > _MOST else value
     if word not in numbers:
         return at, None
     value, end = numbers[word], at
@@ -226,16 +271,30 @@ def _read_number(
 
 
 _HUNDRED = 100
+# "3 mil mortos", "5 thousand dead".
+_TIMES = (100, 1000)
 
 
 def _no_toll(at: int, end: int, hits: Sequence[Hit]) -> bool:
     """Say whether a word beside the number makes it an age, a day or a measure."""
+    beside = any(
+        hit.first == end + 1 and hit.term.kind is Kind.DEAD and hit.term.side is not Side.AFTER
+        for hit in hits
+    )
     return any(
-        (hit.last == at - 1 if hit.term.side is Side.AFTER else hit.first == end + 1)
+        (
+            hit.last == at - 1 and not (beside and hit.term.text in _SMALL_WORDS)
+            if hit.term.side is Side.AFTER
+            else hit.first == end + 1
+        )
         and not _part_of_toll(hit, hits)
         for hit in hits
         if hit.term.kind is Kind.FIGURE
     )
+
+
+# "à 14 morts", "at 14 dead", "a 52 muertos": no age, with a word of death right behind it.
+_SMALL_WORDS = frozenset({"a", "at"})
 
 
 def _part_of_toll(figure: Hit, hits: Sequence[Hit]) -> bool:

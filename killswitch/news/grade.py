@@ -19,7 +19,7 @@ from killswitch.news.lexicon import Kind, Lexicon, Term
 from killswitch.news.match import Matcher
 from killswitch.news.mentions import near_to_us, persons_told
 from killswitch.news.needs import HOMES
-from killswitch.news.people import People, the_dead, the_struck
+from killswitch.news.people import People, the_dead, the_struck, the_struck_leaders
 from killswitch.news.policy import DetectPolicy
 from killswitch.news.reading import Reading
 from killswitch.news.weigh import weigh
@@ -72,7 +72,10 @@ class _Language:
         self.matcher = Matcher((*lexicon.terms, *own))
         self.told = frozenset(t.text for t in lexicon.terms if t.kind not in _NOT_TOLD)
         self.plain = lexicon.common | {
-            word for t in lexicon.terms if t.kind in _NO_NAMES for word in t.text.split()
+            word
+            for t in lexicon.terms
+            if t.kind in _NO_NAMES and "leader" not in t.tags
+            for word in t.text.split()
         }
 
 
@@ -161,7 +164,7 @@ class Detector:
             counts=counts,
             names=names,
             known=the_dead(found, hits, words, names) if found else (),
-            struck=the_struck(found, hits, words, names) if found else (),
+            struck=(*the_struck(found, hits, words, names), *the_struck_leaders(hits, words)),
             places=places,
             home=home,
             wars=lexicon.wars,

@@ -65,12 +65,19 @@ class Matcher:
                 (masks if term.kind is Kind.MASK else found).append(hit)
         if masks:
             found = [hit for hit in found if not _covered(hit, masks)]
-        found = [hit for hit in found if hit.term.kind not in _TAKING or not _held(hit, found)]
+        found = [hit for hit in found if not _swallowed(hit, found)]
         found.sort(key=lambda hit: (hit.first, -hit.last))
         return found
 
 
 _TAKING = frozenset({Kind.VETO, Kind.CAP})
+
+
+def _swallowed(hit: Hit, found: list[Hit]) -> bool:
+    """Say whether a longer phrase takes the hit's own meaning away."""
+    if hit.term.kind is Kind.SETTING:
+        return _named(hit, found)
+    return hit.term.kind in _TAKING and _held(hit, found)
 
 
 def _held(hit: Hit, found: list[Hit]) -> bool:
@@ -80,6 +87,17 @@ def _held(hit: Hit, found: list[Hit]) -> bool:
         and hit.last <= other.last
         and other.last - other.first > hit.last - hit.first
         and other.term.kind not in _TAKING
+        for other in found
+    )
+
+
+def _named(hit: Hit, found: list[Hit]) -> bool:
+    """Say whether a setting is part of a place's name: the beach of "Miami Beach"."""
+    return any(
+        other.term.kind is Kind.PLACE
+        and other.first <= hit.first
+        and hit.last <= other.last
+        and other.last > other.first
         for other in found
     )
 

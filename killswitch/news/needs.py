@@ -26,7 +26,7 @@ NEEDS = {
     "epidemic": (500.0, 1000.0),
     "disappearance": (8.0, 20.0),
     "own": (1.0, 1.0),
-    "": (12.0, 20.0),
+    "": (8.0, 20.0),
 }
 # Europe, North America, Australia and the like, whose news reaches a Western public as its own.
 NEAR = frozenset(
@@ -50,6 +50,7 @@ NEAR = frozenset(
         "fr",
         "gb",
         "gr",
+        "hk",
         "hr",
         "hu",
         "ie",
@@ -74,9 +75,11 @@ NEAR = frozenset(
         "ro",
         "rs",
         "se",
+        "sg",
         "si",
         "sk",
         "sm",
+        "tw",
         "us",
         "va",
         "xk",
@@ -94,6 +97,8 @@ HOMES = {
 _FAR_UNTOLD = 1.0
 # Where shootings are weekly news, one needs more deaths to be more than that.
 _GUNS = {"us": 4.0}
+# A killing of several people that no word tells to be public: a family, a feud.
+_PRIVATE = 5.0
 # Told week after week: one more needs to be so many times greater.
 _ROUTINE_NEAR, _ROUTINE_FAR = 2.0, 3.0
 
@@ -111,16 +116,27 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
         at_home, elsewhere = at_home * _ROUTINE_NEAR, elsewhere * _ROUTINE_FAR
     if category == "attack" and (not places or places & _GUNS.keys()) and _shots(reading):
         at_home = _GUNS["us"]
+    if category == "attack" and _private(reading):
+        at_home = max(at_home, _PRIVATE)
     if reading.own_name:
         return at_home / 4, f"with our own name “{reading.own_name}”"
     near = places & (NEAR | reading.home)
     struck = (places & reading.wars.keys()) - reading.home
-    if struck and not near and category in ("war", "attack", "accident", ""):
+    if struck and (not near or category == "war") and category in ("war", "attack", "accident", ""):
         return max(map(reading.wars.__getitem__, struck)), f"in a running war ({_listed(struck)})"
     if places and not near:
         need = elsewhere if toll is not None else min(elsewhere, at_home * _FAR_UNTOLD)
         return need, f"far ({_listed(places)})"
     return at_home, f"near ({_listed(places)})" if places else "near (no place told)"
+
+
+def _private(reading: Reading) -> bool:
+    """Say whether a crime is told, and nothing of the public: a family, a feud, a home."""
+    told = [hit for hit in reading.of(Kind.EVENT) if hit.term.category == "attack"]
+    many = any(hit.term.weight > 1 for hit in reading.of(Kind.CROWD))
+    public = reading.of(Kind.SETTING) or reading.of(Kind.CHILDREN) or many or reading.struck
+    crime = any("single" in hit.term.tags for hit in told)
+    return crime and not public and all(hit.term.tags & {"single", "weak"} for hit in told)
 
 
 def _listed(places: frozenset[str]) -> str:

@@ -83,7 +83,7 @@ def _fame(reading: Reading) -> Iterator[tuple[float, str]]:
         yield _KNOWN, "known to the public"
     seen: set[int] = set()
     for hit in (*reading.of(Kind.FAME), *reading.of(Kind.ROLE)):
-        if hit.first not in seen:
+        if hit.first not in seen and hit.term.weight:
             seen.add(hit.first)
             yield hit.term.weight, f"“{hit.term.text}”"
     if reading.own_name:

@@ -149,11 +149,43 @@ def the_struck(
             for known in _whole(found, names)
             for hit in blows
             if hit.first > known.last
+            and " " in known.name
+            and not _ACTIVE & set(words[known.last + 1 : hit.first])
             and BREAK not in words[known.last + 1 : hit.first]
             and hit.first - known.last - 1 <= _NEAR
             and "s" not in words[known.last + 1 : hit.first]
         )
     )
+
+
+def the_struck_leaders(hits: Sequence[Hit], words: Sequence[str]) -> tuple[str, ...]:
+    """Say which heads of a country (``prime minister``) are told to be shot or stabbed."""
+    blows = [h for h in hits if h.term.kind is Kind.EVENT and h.term.tags & {"single", "blow"}]
+    leaders = [h for h in hits if h.term.kind is Kind.ROLE and "leader" in h.term.tags]
+    return tuple(
+        dict.fromkeys(
+            leader.term.text
+            for leader in leaders
+            for blow in blows
+            if _side_by_side(leader, blow, words) and not _owns(leader, words)
+        )
+    )
+
+
+# "Tiger Woods has shot 68": who shoots is not shot, unless "been" says so.
+_ACTIVE = frozenset({"has", "have", "had", "to"})
+
+
+def _side_by_side(leader: Hit, blow: Hit, words: Sequence[str]) -> bool:
+    """Say whether at most a nationality and a name stand between the two."""
+    low, high = sorted((leader, blow), key=lambda hit: hit.first)
+    between = words[low.last + 1 : high.first]
+    return low.last < high.first and len(between) <= _KIN and BREAK not in between
+
+
+def _owns(leader: Hit, words: Sequence[str]) -> bool:
+    """Say whether something of the leader is struck: "president's guard shot"."""
+    return words[leader.last + 1 : leader.last + 2] == ["s"]
 
 
 def _whole(found: Sequence[Found], names: Iterable[str]) -> list[Found]:
@@ -187,6 +219,8 @@ def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> b
     loose = "loose" in hit.term.tags
     after_only = "giver" in hit.term.tags or hit.term.text.rsplit(" ", 1)[-1] in _OF
     if known.first > hit.last:
+        if "subject" in hit.term.tags:
+            return False
         between = words[hit.last + 1 : known.first]
         near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
         return len(between) <= near and BREAK not in between
@@ -197,7 +231,7 @@ def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> b
         return False
     if any(known.last < other.first < hit.first for other in kin):
         return False
-    if not loose and known.first <= _FRONT:
+    if not loose and known.first <= _FRONT and words[known.last + 1] != "s":
         return True
     near = _NEAR if not loose else _BESIDE
     return len([word for word in between if word not in ("s", BREAK)]) <= near

@@ -47,6 +47,7 @@ _ALIKE_TRIPPED, _ALIKE_OLD, _TRIPPED_DAYS = 1.5, 2.0, 2.0
 _STEM, _FEW = 6, 3
 _WORD, _COUNTRY, _CATEGORY, _TERM, _TOLL, _NAME = 1.2, 0.5, 0.5, 0.35, 0.6, 1.5
 _TERMS_MOST = 3
+_OTHER_DEAD = 2.5
 # Kinds of event that headlines of one event mix up; others part two stories.
 _COUSINS = frozenset(
     frozenset(pair)
@@ -69,7 +70,9 @@ _FAME = ((0, 1.05), (2, 0.9), (3, 0.6), (5, 0.1))
 _NOTES = ((2, 1.0), (4, 0.8), (6, 0.6))
 _CRIME = ((3, 1.0), (4, 0.9))
 _BATTLE = ((4, 1.0),)
-_TOLD = {"death": _FAME, "attack": _CRIME, "war": _BATTLE}
+# Newsrooms tell of weather before anybody dies of it: many small reports make no pause of it.
+_WEATHER = ((2, 1.0),)
+_TOLD = {"death": _FAME, "attack": _CRIME, "war": _BATTLE, "disaster": _WEATHER}
 # Reports that are severe each by themselves, and the sum of all, may come over so many windows.
 _LASTING = 4
 # More first reports than this from one newsroom in this time are a fault of that newsroom.
@@ -381,8 +384,7 @@ def _kinship(signal: Signal, story: Story) -> float:
         low, high = sorted((signal.toll, story.toll))
         alike += _TOLL if high / low <= _TOLL_RATIO else -_TOLL * (signal.toll < story.toll)
     if signal.category == "death" and story.category == "death":
-        names = {fold(name) for name in story.names}
-        alike += _NAME * any(fold(name) in names for name in signal.names)
+        alike += _by_name(signal, story)
     return alike
 
 
@@ -419,6 +421,23 @@ def _told(story: Story, why: str, now: datetime) -> Observation:
         return Observation(story=story, verdict=Verdict.NOTHING, why=f"told already; {why}")
     told = replace(_marked(story), state=StoryState.OPEN, told_at=now)
     return Observation(story=told, verdict=Verdict.TELL, why=why)
+
+
+def _by_name(signal: Signal, story: Story) -> float:
+    """Measure by the names whether one person died, or two of whom "dies at 96" is said."""
+    if _same_dead(signal.names, story.names):
+        return _NAME
+    return -_OTHER_DEAD if signal.names and story.names else 0.0
+
+
+def _same_dead(told: Sequence[str], known: Sequence[str]) -> bool:
+    """Say whether a name of the headline is, or ends like, one that the story tells."""
+    names = {fold(name).strip() for name in known}
+    last = {name.rsplit(" ", 1)[-1] for name in names}
+    return any(
+        folded in names or folded.rsplit(" ", 1)[-1] in last
+        for folded in (fold(name).strip() for name in told)
+    )
 
 
 def _marked(story: Story) -> Story:

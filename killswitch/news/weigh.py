@@ -80,6 +80,8 @@ def _weigh_event(reading: Reading) -> Weight:
     if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
         # Children killed at a school: no accident is told, so read it as what it most often is.
         category = "attack"
+    if main and category == "accident" and _by_attack(reading, main):
+        category = "attack"
     if main and "crash" in main.term.tags:
         # A crash of nothing that flies, floats or runs on rails is one on the road.
         category = "road"
@@ -92,6 +94,19 @@ def _weigh_event(reading: Reading) -> Weight:
     return Weight(grade=grade, score=score, category=category or "accident", why=why)
 
 
+def _by_attack(reading: Reading, main: Hit) -> bool:
+    """Say whether the explosion is told as an attack: "attack on police post, explosion"."""
+    attack = any(
+        hit.term.category == "attack" and hit.term.text.startswith(_ATTACK)
+        for hit in reading.of(Kind.EVENT)
+    )
+    return attack and any(word in main.term.text for word in _BLAST)
+
+
+_ATTACK = ("attack", "attaque", "angriff", "ataque", "attacc", "bomb")
+_BLAST = ("expl", "blast", "esplo")
+
+
 def _tells_most(hit: Hit) -> tuple[bool, float]:
     """Order events: a bare "crash" tells less than any word that says what happened."""
     return "crash" not in hit.term.tags, hit.term.weight
@@ -101,7 +116,7 @@ def _events(reading: Reading) -> list[Hit]:
     """List the events told; a crash word beside a vehicle is the crash of that vehicle."""
     events = list(reading.of(Kind.EVENT))
     vehicles = reading.of(Kind.VEHICLE)
-    crashes = [h for h in events if "crash" in h.term.tags]
+    crashes = [h for h in events if h.term.tags & {"crash", "fall"}]
     if vehicles and crashes:
         longest = max(vehicles, key=lambda h: (h.last - h.first, h.term.weight))
         events.append(longest)
@@ -158,13 +173,18 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
         inside = kind is Kind.SETTING
         apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
         if reading.counts.dead or reading.counts.injured:
-            apart = [hit for hit in apart if "untold" not in hit.term.tags]
+            apart = [hit for hit in apart if "untold" not in hit.term.tags and not _mild(hit)]
         best = max(apart, key=lambda h: h.term.weight, default=None)
         if best is not None:
             most = _most(kind, reading, main)
             worth = best.term.weight * (_LEADER if kind is Kind.FAME else 1)
             extras.append((min(worth, most), f"“{best.term.text}”"))
     return extras
+
+
+def _mild(hit: Hit) -> bool:
+    """Say whether a word such as "violent" only colours a number that is told."""
+    return hit.term.kind is Kind.STRESS and hit.term.weight <= 1
 
 
 def _inside(hit: Hit, main: Hit | None) -> bool:
@@ -178,11 +198,15 @@ def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> l
     counts = reading.counts
     if not (counts.dead or counts.injured) and (dead or reading.of(Kind.INJURED)):
         kinds.append(Kind.CROWD)
+    if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
+        kinds += (Kind.CHILDREN, Kind.SETTING)
     if main is not None and main.term.category == "attack":
         kinds.append(Kind.CHILDREN)
         if "unsure" not in main.term.tags:
             kinds.append(Kind.SETTING)
-        if reading.names and any(h.term.weight >= _FAMOUS for h in reading.of(Kind.FAME)):
+        victim = dead or reading.of(Kind.INJURED) or main.term.tags & {"single", "blow"}
+        famous = any(h.term.weight >= _FAMOUS for h in reading.of(Kind.FAME))
+        if reading.names and victim and famous:
             kinds.append(Kind.FAME)
     return kinds
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from killswitch.news.match import Hit
     from killswitch.news.reading import Reading, Weight
 
-_HARD_VETOES = ("court", "past", "statistics", "livestock")
+_HARD_VETOES = ("court", "past", "statistics", "livestock", "hoax")
+# So many deaths with no event named are a sum: what kills hundreds has a name.
+_NAMELESS_SUM = 200
 # Sums over months are told daily: a toll beyond this in a war or an epidemic is such a sum.
 _RUNNING_SUM = 1000
 # News of the hours after a great attack or accident is still that event; a warning is none yet.
@@ -76,6 +78,8 @@ def _old(reading: Reading, best: Weight) -> Weight | None:
     dead = reading.counts.dead or 0
     if reading.old_year is not None and not 0 < dead < _RUNNING_SUM:
         return _left(best, f"an event of {reading.old_year}", Grade.NONE)
+    if dead > _NAMELESS_SUM and not reading.of(Kind.EVENT) and best.category != "death":
+        return _left(best, "a sum without an event", Grade.NOTE)
     sum_of_war = best.category != "disaster" and dead > _RUNNING_SUM
     if best.category == "epidemic" or (sum_of_war and reading.places & reading.wars.keys()):
         return _left(best, "a running sum", Grade.NOTE)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from killswitch.news.item import Item
+    from killswitch.news.match import Hit
 
 __all__ = ["DetectPolicy", "Detector"]
 
@@ -154,7 +155,7 @@ class Detector:
         words, hits = folded.split(), language.matcher.hits(folded)
         counts = facts.count(words, hits, lexicon.numbers)
         places = frozenset(h.term.category for h in hits if h.term.kind is Kind.PLACE)
-        if item.summary:
+        if item.summary and _open_to_summary(hits):
             counts, places = self._with_summary(item.summary, language, (counts, places))
         names = facts.names_in(title, language.plain)
         home = self._home_of(item, lexicon.language)
@@ -213,6 +214,13 @@ class Detector:
             persons=persons_told(reading, weight),
             ours=near_to_us(reading, weight, self._subjects),
         )
+
+
+def _open_to_summary(hits: Sequence[Hit]) -> bool:
+    """Say whether a summary's toll can be the title's: not of one victim, not of no event."""
+    events = [h for h in hits if h.term.kind is Kind.EVENT and "weak" not in h.term.tags]
+    many = any("single" not in h.term.tags for h in events)
+    return many and not any(h.term.kind is Kind.SINGLE for h in hits)
 
 
 def _told_again(reading: Reading) -> bool:

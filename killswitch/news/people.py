@@ -127,6 +127,7 @@ def the_dead(
             known.name
             for known in _whole(found, names)
             if any(_dies(known, hit, words, kin) for hit in said)
+            and not _stands_behind(known, said, words, names)
             and not _of_kin(known, kin, words)
             and not _mourns(known, said)
         )
@@ -151,6 +152,7 @@ def the_struck(
             if hit.first > known.last
             and " " in known.name
             and not _ACTIVE & set(words[known.last + 1 : hit.first])
+            and not _a_stroke(hit, words)
             and BREAK not in words[known.last + 1 : hit.first]
             and hit.first - known.last - 1 <= _NEAR
             and "s" not in words[known.last + 1 : hit.first]
@@ -174,6 +176,20 @@ def the_struck_leaders(hits: Sequence[Hit], words: Sequence[str]) -> tuple[str, 
 
 # "Tiger Woods has shot 68": who shoots is not shot, unless "been" says so.
 _ACTIVE = frozenset({"has", "have", "had", "to"})
+
+
+def _a_stroke(blow: Hit, words: Sequence[str]) -> bool:
+    """Say whether "shot" is that of a player: nobody is told to be shot at, dead, by whom."""
+    behind = words[blow.last + 1 : blow.last + 2]
+    before = words[max(blow.first - 1, 0) : blow.first]
+    told = _SHOT_HOW.intersection(behind) or _PASSIVE.intersection(before)
+    return blow.term.text == "shot" and not told
+
+
+_PASSIVE = frozenset({"was", "is", "been", "being", "gets", "got"})
+_SHOT_HOW = frozenset(
+    {"dead", "by", "at", "in", "during", "after", "while", "outside", "multiple", "and", "on"}
+)
 
 
 def _side_by_side(leader: Hit, blow: Hit, words: Sequence[str]) -> bool:
@@ -207,6 +223,24 @@ def _of_kin(known: Found, kin: Sequence[Hit], words: Sequence[str]) -> bool:
         hit.first in (known.last + 1, after) or 0 <= known.first - hit.last - 1 <= _KIN
         for hit in kin
     )
+
+
+# "the drummer of X", "as X", "with X": told of X, not as the one who dies.
+_BEHIND = frozenset({"of", "de", "d", "du", "von", "di", "del", "do", "da", "with", "as", "and"})
+
+
+def _stands_behind(
+    known: Found, said: Sequence[Hit], words: Sequence[str], names: Iterable[str]
+) -> bool:
+    """Say whether every death is told after the name, and of another whom the name explains."""
+    if any(hit.first < known.first for hit in said):
+        return False
+    if known.first and words[known.first - 1] in _BEHIND:
+        return True
+    until = min(hit.first for hit in said)
+    between = f" {' '.join(words[known.last + 1 : until])} "
+    _, parted, behind = between.partition(f" {BREAK} ")
+    return bool(parted) and any(fold(name) in f" {behind}" for name in names)
 
 
 def _mourns(known: Found, said: Sequence[Hit]) -> bool:

@@ -42,6 +42,7 @@ _LEADER = 3.0
 # An attack on one whom everybody knows is an event by itself.
 _STRUCK = 4.0
 _NOTE = 0.1
+_MOST_HURT = 0.9
 
 
 def weigh(reading: Reading) -> Weight:
@@ -88,6 +89,9 @@ def _weigh_event(reading: Reading) -> Weight:
     have, parts = _have(reading, main, dead)
     needed, distance = need(reading, category)
     score = round(have / needed, 3)
+    if not strong and not dead and not reading.counts.dead and not reading.struck:
+        # Clashes and raids that hurt many are grave, and no reason to stop everything.
+        score = min(score, _MOST_HURT)
     grade = Grade.TRIP if score >= 1 else Grade.NOTE if score >= _NOTE else Grade.NONE
     what = f"{category or 'deaths'} {distance}"
     why = f"{what}: {' + '.join(parts)} = {have:g} of {needed:g}"

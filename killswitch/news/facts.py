@@ -25,6 +25,7 @@ NOISE = re.compile(
     r"""
     ,\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))   # an age set apart: "his sister, 27, ..."
     | \(\d{1,3}\)                                # or in brackets
+    | ,\s(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen)(?=,)
     | [$€£₹¥]\s?[\d.,]+\w?                       # money
     | \d[\d.,]*\s?[$€£%]
     | (?<![\d.,])\d+,\d{1,2}(?!\d)                # "90,9"

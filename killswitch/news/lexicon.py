@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -132,6 +132,7 @@ class Finding:
     message: str
 
 
+_ADDED = frozenset({"blow", "fall", "leader"})
 _BRACE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -170,7 +171,10 @@ def build_lexicon(table: Mapping[str, Any], *, source: str) -> Lexicon:
     terms: dict[tuple[str, Kind, str], Term] = {}
     for number, group in enumerate(table.get("group", ()), start=1):
         for term in _group_terms(group, language=language, where=f"{source}: group {number}"):
-            terms.setdefault((term.text, term.kind, term.category), term)
+            key = (term.text, term.kind, term.category)
+            first = terms.setdefault(key, term)
+            # The first group weighs it; a later one may only say more about it.
+            terms[key] = replace(first, tags=first.tags | (term.tags & _ADDED))
     for country, names in table.get("places", {}).items():
         for term in _place_terms(country, names, language):
             terms.setdefault((term.text, term.kind, ""), term)

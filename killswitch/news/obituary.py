@@ -54,7 +54,8 @@ def weigh_death(reading: Reading) -> Weight:
         score = min(score, _MEMORY)
     elif not reading.known and not reading.own_name:
         # Words alone never tell more than just enough: a third newsroom is asked for.
-        score = min(score, 1.0) if _is_known(reading) else min(score, _ALMOST)
+        sure = _is_known(reading) and not _in_passing(reading)
+        score = min(score, 1.0 if sure else _ALMOST)
     grade = Grade.TRIP if score >= 1 else Grade.NOTE if score > 0 else Grade.NONE
     why = f"death of a person: {', '.join(parts)} = {score:g} of 1"
     return Weight(grade=grade, score=score, category="death", why=why)

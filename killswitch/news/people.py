@@ -20,7 +20,7 @@ import ahocorasick_rs
 from killswitch.errors import ConfigError
 from killswitch.news.facts import BREAK
 from killswitch.news.fold import fold
-from killswitch.news.lexicon import Kind
+from killswitch.news.lexicon import Kind, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -141,7 +141,7 @@ def the_struck(
     blows = [
         hit
         for hit in hits
-        if hit.term.kind is Kind.INJURED
+        if (hit.term.kind is Kind.INJURED and hit.term.side is not Side.AFTER)
         or (hit.term.kind is Kind.EVENT and hit.term.tags & {"single", "blow"})
     ]
     return tuple(
@@ -162,7 +162,7 @@ def the_struck(
 
 def the_struck_leaders(hits: Sequence[Hit], words: Sequence[str]) -> tuple[str, ...]:
     """Say which heads of a country (``prime minister``) are told to be shot or stabbed."""
-    blows = [h for h in hits if h.term.kind is Kind.EVENT and h.term.tags & {"single", "blow"}]
+    blows = [h for h in hits if h.term.kind is Kind.EVENT and "blow" in h.term.tags]
     leaders = [h for h in hits if h.term.kind is Kind.ROLE and "leader" in h.term.tags]
     return tuple(
         dict.fromkeys(

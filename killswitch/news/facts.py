@@ -169,7 +169,11 @@ def count(words: Sequence[str], hits: Sequence[Hit], numbers: Mapping[str, int])
     }
     breaks = [at for at, word in enumerate(words) if word == BREAK]
     # "50 boat rescues, a woman killed": what is counted alive parts the number from the word.
-    breaks += [h.first for h in hits if h.term.kind is Kind.FIGURE and h.term.side is Side.BEFORE]
+    breaks += [
+        h.first
+        for h in hits
+        if h.term.kind is Kind.FIGURE and h.term.side is Side.BEFORE and not _die(h, hits)
+    ]
     pairs = sorted(
         (gap, at, index)
         for at, (end, _) in taken.items()
@@ -286,11 +290,21 @@ def _no_toll(at: int, end: int, hits: Sequence[Hit]) -> bool:
         (
             hit.last == at - 1 and not (beside and hit.term.text in _SMALL_WORDS)
             if hit.term.side is Side.AFTER
-            else hit.first == end + 1
+            else hit.first == end + 1 and not _die(hit, hits)
         )
         and not _part_of_toll(hit, hits)
         for hit in hits
         if hit.term.kind is Kind.FIGURE
+    )
+
+
+def _die(figure: Hit, hits: Sequence[Hit]) -> bool:
+    """Say whether those who are counted are the dead: "six firefighters die"."""
+    return "people" in figure.term.tags and any(
+        hit.first == figure.last + 1
+        and hit.term.kind is Kind.DEAD
+        and hit.term.side is not Side.AFTER
+        for hit in hits
     )
 
 
@@ -315,12 +329,12 @@ def _gap(at: int, end: int, hit: Hit) -> float | None:
     if hit.last < at and side is not Side.BEFORE:
         gap = at - hit.last
         # "killed" takes a number after it ("killed 12") only where nothing nearer wants it.
-        late = _RELUCTANT if side is Side.BOTH else 0
+        late = (_RELUCTANT if gap > 1 else _HARDLY) if side is Side.BOTH else 0
         return gap + late if gap <= (_FAR if "far" in hit.term.tags else _BACKWARD) else None
     return None
 
 
-_RELUCTANT = 2.5
+_RELUCTANT, _HARDLY = 2.5, 0.5
 
 
 def _parted(at: int, end: int, hit: Hit, marks: Iterable[int]) -> bool:

@@ -25,7 +25,6 @@ NOISE = re.compile(
     r"""
     ,\s\d{1,3}(?=\s*(?:[,.;:)\u2013\u2014-]|$))   # an age set apart: "his sister, 27, ..."
     | \(\d{1,3}\)                                # or in brackets
-    | ,\s(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen)(?=,)
     | [$€£₹¥]\s?[\d.,]+\w?                       # money
     | \d[\d.,]*\s?[$€£%]
     | (?<![\d.,])\d+,\d{1,2}(?!\d)                # "90,9"
@@ -39,6 +38,9 @@ _THOUSANDS = re.compile(
     r"(?<![\d.,])\d{1,3}(?:[,.\u2019'\u00a0\u202f ]\d{3})+(?![\d%])|(?<!\d)\d{1,3}(?= ?mila\b)"
 )
 # Italian ages: "un 16enne".
+_AGED_IN_WORDS = re.compile(
+    r",\s(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen)(?=,)"
+)
 _AGED = re.compile(r"(?<=\d)-?enn[ei]\b")
 _MILA = re.compile(r"(?<=\d) ?mila\b")
 _NAME = re.compile(
@@ -66,6 +68,7 @@ def without_numbers_noise(text: str) -> str:
     if any(map(str.isdigit, text)):
         text = _AGED.sub(" enne", text)
         text = _MILA.sub("000", _THOUSANDS.sub(_joined_digits, NOISE.sub(" ", text)))
+    text = _AGED_IN_WORDS.sub(" ", text)
     return _END.sub(f" {BREAK} ", _COLON.sub(f" {BREAK} ", text))
 
 

@@ -127,7 +127,7 @@ def the_dead(
             known.name
             for known in _whole(found, names)
             if any(_dies(known, hit, words, kin) for hit in said)
-            and not _stands_behind(known, said, words, names)
+            and not _stands_behind(known, hits, words, names)
             and not _of_kin(known, kin, words)
             and not _mourns(known, said)
         )
@@ -230,9 +230,10 @@ _BEHIND = frozenset({"of", "de", "d", "du", "von", "di", "del", "do", "da", "wit
 
 
 def _stands_behind(
-    known: Found, said: Sequence[Hit], words: Sequence[str], names: Iterable[str]
+    known: Found, hits: Sequence[Hit], words: Sequence[str], names: Iterable[str]
 ) -> bool:
     """Say whether every death is told after the name, and of another whom the name explains."""
+    said = [hit for hit in hits if hit.term.kind is Kind.PERSON]
     if any(hit.first < known.first for hit in said):
         return False
     if known.first and words[known.first - 1] in _BEHIND:
@@ -240,6 +241,8 @@ def _stands_behind(
     until = min(hit.first for hit in said)
     between = f" {' '.join(words[known.last + 1 : until])} "
     _, parted, behind = between.partition(f" {BREAK} ")
+    if any(hit.first == known.last + 1 for hit in hits if hit.term.kind is Kind.ROLE):
+        parted, behind = "role", between
     return bool(parted) and any(fold(name) in f" {behind}" for name in names)
 
 

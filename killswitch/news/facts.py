@@ -68,8 +68,11 @@ def without_numbers_noise(text: str) -> str:
     if any(map(str.isdigit, text)):
         text = _AGED.sub(" enne", text)
         text = _MILA.sub("000", _THOUSANDS.sub(_joined_digits, NOISE.sub(" ", text)))
-    text = _AGED_IN_WORDS.sub(" ", text)
-    return _END.sub(f" {BREAK} ", _COLON.sub(f" {BREAK} ", text))
+    if ", " in text:
+        text = _AGED_IN_WORDS.sub(" ", text)
+    if ". " in text or "! " in text or "? " in text:
+        text = _END.sub(f" {BREAK} ", text)
+    return _COLON.sub(f" {BREAK} ", text)
 
 
 def _joined_digits(found: re.Match[str]) -> str:

@@ -251,6 +251,16 @@ def _mourns(known: Found, said: Sequence[Hit]) -> bool:
     return any("giver" in hit.term.tags and hit.first == known.last + 1 for hit in said)
 
 
+def _of_age(word: str) -> bool:
+    """Say whether the word belongs to an age, or is small: "muere a los 95 años la reina"."""
+    return word.isdigit() or word in _AGE
+
+
+_AGE = frozenset(
+    {"anos", "anni", "ans", "jahren", "a", "los", "aos", "la", "el", "o", "l", "il", "le"}
+)
+
+
 def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> bool:
     """Say whether the words of a death are told of this name."""
     loose = "loose" in hit.term.tags
@@ -258,7 +268,7 @@ def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> b
     if known.first > hit.last:
         if "subject" in hit.term.tags:
             return False
-        between = words[hit.last + 1 : known.first]
+        between = [w for w in words[hit.last + 1 : known.first] if not _of_age(w)]
         near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
         return len(between) <= near and BREAK not in between
     between = words[known.last + 1 : hit.first]

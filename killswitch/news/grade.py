@@ -41,6 +41,8 @@ _SUMMARY_SEEN = 300
 _TITLE_SEEN = 600
 _WORDS_KEPT = 16
 _SHORTEST_WORD = 3
+# Outlets whose country is remembered; a hostile aggregator names more.
+_HOMES_KEPT = 5000
 # "second Paris attack", "another mass shooting": so many words may stand between.
 _AGAIN_REACH = 3
 _TOLD_IN_SIGNAL = frozenset(
@@ -69,6 +71,7 @@ class _Language:
             for word in policy.terms
             if fold(word).strip()
         )
+        self._homes: dict[str, frozenset[str]] = {}
         self.lexicon = lexicon
         self.matcher = Matcher((*lexicon.terms, *own))
         self.told = frozenset(t.text for t in lexicon.terms if t.kind not in _NOT_TOLD)
@@ -78,6 +81,16 @@ class _Language:
             if t.kind in _NO_NAMES and "leader" not in t.tags
             for word in t.text.split()
         }
+
+    def home_of(self, outlet: str) -> frozenset[str]:
+        """Return the countries that an outlet's name tells, those of running wars left out."""
+        known = self._homes.get(outlet)
+        if known is None:
+            told = (h.term for h in self.matcher.hits(fold(outlet)) if h.term.kind is Kind.PLACE)
+            known = frozenset(term.category for term in told) - self.lexicon.wars.keys()
+            if len(self._homes) < _HOMES_KEPT:
+                self._homes[outlet] = known
+        return known
 
 
 class Detector:
@@ -158,7 +171,7 @@ class Detector:
         if item.summary and _open_to_summary(hits):
             counts, places = self._with_summary(item.summary, language, (counts, places))
         names = facts.names_in(title, language.plain)
-        home = self._home_of(item, lexicon.language)
+        home = self._home_of(item, language)
         found = self._people.find(folded, home)
         reading = Reading(
             hits=hits,
@@ -174,11 +187,18 @@ class Detector:
         )
         return self._signal(reading, words, language)
 
-    def _home_of(self, item: Item, language: str) -> frozenset[str]:
-        """Return the public's countries: as set, else the feed's, else its language's."""
-        if self._home or item.country is None:
-            return self._home or HOMES.get(language, frozenset())
-        return frozenset({item.country.lower()})
+    def _home_of(self, item: Item, language: _Language) -> frozenset[str]:
+        """
+        Return the public's countries: as set, else the feed's, else its language's.
+
+        Where only the language is known, a newsroom that is named for a country is at home there,
+        too ("The Karsund Times").
+        """
+        if self._home:
+            return self._home
+        if item.country is not None:
+            return frozenset({item.country.lower()})
+        return HOMES.get(language.lexicon.language, frozenset()) | language.home_of(item.outlet)
 
     def _with_summary(
         self, summary: str, language: _Language, title: tuple[facts.Counts, frozenset[str]]

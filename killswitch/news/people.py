@@ -268,9 +268,9 @@ def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> b
     if known.first > hit.last:
         if "subject" in hit.term.tags:
             return False
-        between = [w for w in words[hit.last + 1 : known.first] if not _of_age(w)]
+        parting = [w for w in words[hit.last + 1 : known.first] if not _of_age(w)]
         near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
-        return len(between) <= near and BREAK not in between
+        return len(parting) <= near and BREAK not in parting
     between = words[known.last + 1 : hit.first]
     if loose and known.first and words[known.first - 1] in _SINCE:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -139,6 +140,17 @@ def test_a_summary_gives_no_toll_to_one_victim() -> None:
 def test_an_age_may_stand_between_a_death_and_the_name(lang: str, title: str) -> None:
     signal = read(title, lang)
     assert str(signal.grade) == "trip", signal.why
+
+
+def test_a_newsroom_that_is_named_for_a_country_is_at_home_there() -> None:
+    title = "Twelve workers killed as wall collapses in Gujarat factory"
+    item = replace(an_item(title), outlet="The Indian Courier")
+    assert str(DETECTOR.grade(item).grade) == "trip"
+    assert str(read(title).grade) == "note"
+
+
+def test_a_wish_is_no_death() -> None:
+    assert str(read("Heckler wishes death on Elton John").grade) == "none"
 
 
 def test_two_people_who_die_on_one_day_are_two_stories() -> None:

@@ -168,8 +168,9 @@ class Detector:
         words, hits = folded.split(), language.matcher.hits(folded)
         counts = facts.count(words, hits, lexicon.numbers)
         places = frozenset(h.term.category for h in hits if h.term.kind is Kind.PLACE)
-        if item.summary and _open_to_summary(hits):
-            counts, places = self._with_summary(item.summary, language, (counts, places))
+        if item.summary:
+            told = (counts, places)
+            counts, places = self._with_summary(item.summary, language, told, hits)
         names = facts.names_in(title, language.plain)
         home = self._home_of(item, language)
         found = self._people.find(folded, home)
@@ -201,7 +202,11 @@ class Detector:
         return HOMES.get(language.lexicon.language, frozenset()) | language.home_of(item.outlet)
 
     def _with_summary(
-        self, summary: str, language: _Language, title: tuple[facts.Counts, frozenset[str]]
+        self,
+        summary: str,
+        language: _Language,
+        title: tuple[facts.Counts, frozenset[str]],
+        title_hits: Sequence[Hit],
     ) -> tuple[facts.Counts, frozenset[str]]:
         """Take from the summary only what the title leaves open: the toll, the place."""
         counts, places = title
@@ -209,7 +214,7 @@ class Detector:
             return title
         folded = fold(facts.without_numbers_noise(summary[:_SUMMARY_SEEN]))
         hits = language.matcher.hits(folded)
-        if counts.dead is None and counts.injured is None:
+        if counts.dead is None and counts.injured is None and _open_to_summary(title_hits):
             counts = facts.count(folded.split(), hits, language.lexicon.numbers)
         if not places:
             places = frozenset(h.term.category for h in hits if h.term.kind is Kind.PLACE)

@@ -149,6 +149,32 @@ def test_a_newsroom_that_is_named_for_a_country_is_at_home_there() -> None:
     assert str(read(title).grade) == "note"
 
 
+def test_dead_and_injured_are_people_whatever_the_game() -> None:
+    told = read("Shooting at Velden league stadium, dead and injured reported")
+    assert str(told.grade) != "none", told.why
+
+
+def test_an_attack_that_is_told_with_its_explosion_is_an_attack() -> None:
+    told = read("Attack on police post and explosion leave 14 dead in Colombia")
+    assert told.category == "attack"
+    assert str(told.grade) == "trip"
+
+
+def test_of_whom_everybody_knows_the_history_is_no_old_event() -> None:
+    told = read("Adriano Celentano è morto, ha segnato la storia della canzone", "it")
+    assert str(told.grade) == "trip", told.why
+
+
+def test_an_english_verb_of_death_takes_no_name_after_it() -> None:
+    assert str(read("Rick Dalton dies, Elton John says").grade) != "trip"
+
+
+def test_a_summary_gives_the_toll_and_the_place_that_the_title_leaves_open() -> None:
+    told = read("Ferry sinks off coast", summary="At least 40 people drowned near Lagos, Nigeria.")
+    assert told.toll == 40
+    assert "ng" in told.places
+
+
 def test_a_wish_is_no_death() -> None:
     assert str(read("Heckler wishes death on Elton John").grade) == "none"
 

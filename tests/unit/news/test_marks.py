@@ -26,7 +26,7 @@ def marked(title: str, lang: str = "en") -> list[tuple[str, str]]:
 
 def test_words_tolls_places_and_names_are_marked_in_their_own_spelling() -> None:
     assert marked("GUNMAN opens fire near Paris, 6 dead") == [
-        ("GUNMAN", "event"), ("opens fire", "event"), ("Paris", "place"), ("6", "toll"),
+        ("GUNMAN opens fire", "event"), ("Paris", "place"), ("6", "toll"),
         ("dead", "event"),
     ]  # fmt: skip
     assert ("Jean Dupont", "name") in marked("Mort du chanteur Jean Dupont", "fr")

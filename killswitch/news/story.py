@@ -224,16 +224,22 @@ class StoryBook:
     def _find(self, signal: Signal, now: datetime) -> Story | None:
         """Find the story that the headline tells of, or None."""
         likeness: defaultdict[str, float] = defaultdict(float)
+        worded: set[str] = set()
         for key in _keys(signal.words, signal.places):
             ids = self._by_key.get(key)
             if ids:
                 worth = _WORD / sqrt(len(ids))
+                if key[0] != "@":
+                    worded |= ids
                 for story_id in ids:
                     likeness[story_id] += worth * _share(self._stories[story_id], key)
         # The youngest of equally alike stories, then the id: never the order of a set.
         best: tuple[float, datetime, str] | None = None
         for story_id, shared in likeness.items():
             story = self._stories[story_id]
+            if story.tripped_at and story_id not in worded and _other_towns(signal, story):
+                # Nothing but the country in common: a second event, not a turn of the first.
+                continue
             alike = (shared + _kinship(signal, story)) * _freshness(now - story.last_item_at)
             if signal.grade is Grade.TRIP and self._rare_pair(signal, story, now):
                 alike += _BOTH_GRAVE
@@ -363,12 +369,17 @@ def _freshness(quiet: timedelta) -> float:
     return max(_LEAST_FRESH, 1.0 - _STALE_PER_DAY * max(quiet / timedelta(days=1) - _FRESH_DAYS, 0))
 
 
+def _other_towns(signal: Signal, story: Story) -> bool:
+    """Say whether both name towns, and none in common."""
+    towns = {place for place in signal.places if len(place) > _CODE_LENGTH}
+    known = {place for place in story.places if len(place) > _CODE_LENGTH}
+    return bool(towns and known and not towns & known)
+
+
 def _kinship(signal: Signal, story: Story) -> float:
     """Measure what a headline and a story share beside their words."""
     alike = 0.0
-    towns = {place for place in signal.places if len(place) > _CODE_LENGTH}
-    known = {place for place in story.places if len(place) > _CODE_LENGTH}
-    if towns and known and not towns & known:
+    if _other_towns(signal, story):
         alike -= _ELSEWHERE
     countries = {place for place in signal.places if len(place) == _CODE_LENGTH}
     lands = {place for place in story.places if len(place) == _CODE_LENGTH}

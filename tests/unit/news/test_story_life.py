@@ -307,3 +307,16 @@ def test_a_widely_told_death_pauses_even_when_no_headline_says_famous() -> None:
     assert observed[0].story.members[0].grade is Grade.NOTE
     assert "trip" not in verdicts(*observed)[:3]
     assert "trip" in verdicts(*observed)
+
+
+def test_a_second_event_of_the_country_is_no_turn_of_the_first_but_a_story_of_its_own() -> None:
+    room = Newsroom(a_book())
+    room.tells("Harbour Post", "Train crash in Leeds kills nine")
+    seen = room.tells("Coast Radio", "Nine dead in Leeds train crash")
+    assert seen is not None
+    room.book.mute(seen.story.id, room.now)
+    other = [
+        room.tells("Harbour Post", "Bus plunges off bridge in Bristol, 14 dead"),
+        room.tells("Coast Radio", "At least 14 dead as bus falls from Bristol bridge"),
+    ]
+    assert verdicts(*other) == ["unconfirmed", "trip"]

@@ -223,16 +223,7 @@ class StoryBook:
 
     def _find(self, signal: Signal, now: datetime) -> Story | None:
         """Find the story that the headline tells of, or None."""
-        likeness: defaultdict[str, float] = defaultdict(float)
-        worded: set[str] = set()
-        for key in _keys(signal.words, signal.places):
-            ids = self._by_key.get(key)
-            if ids:
-                worth = _WORD / sqrt(len(ids))
-                if key[0] != "@":
-                    worded |= ids
-                for story_id in ids:
-                    likeness[story_id] += worth * _share(self._stories[story_id], key)
+        likeness, worded = self._shared(signal)
         # The youngest of equally alike stories, then the id: never the order of a set.
         best: tuple[float, datetime, str] | None = None
         for story_id, shared in likeness.items():
@@ -248,6 +239,20 @@ class StoryBook:
             rank = (alike, story.last_item_at, story_id)
             best = rank if best is None else max(best, rank)
         return None if best is None else self._stories[best[2]]
+
+    def _shared(self, signal: Signal) -> tuple[dict[str, float], set[str]]:
+        """Weigh what the headline shares with each story; name those with a word in common."""
+        likeness: defaultdict[str, float] = defaultdict(float)
+        worded: set[str] = set()
+        for key in _keys(signal.words, signal.places):
+            ids = self._by_key.get(key)
+            if ids:
+                worth = _WORD / sqrt(len(ids))
+                if key[0] != "@":
+                    worded |= ids
+                for story_id in ids:
+                    likeness[story_id] += worth * _share(self._stories[story_id], key)
+        return likeness, worded
 
     def _rare_pair(self, signal: Signal, story: Story, now: datetime) -> bool:
         """Say whether two grave reports of a kind come from one country that is seldom told of."""

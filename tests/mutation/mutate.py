@@ -132,8 +132,12 @@ class _Replace(ast.NodeTransformer):
 
 
 def _bare(tree: ast.Module) -> ast.Module:
-    """Take out what no test shall see: docstrings, annotations, failpoints."""
+    """Take out what no test shall see: docstrings, annotations, failpoints, ``slots``."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for one in node.decorator_list:
+                if isinstance(one, ast.Call):
+                    one.keywords = [word for word in one.keywords if word.arg != "slots"]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from killswitch.latch import (
     DISMISSIBLE,
+    FROM_NEWS,
     Cause,
     CauseKind,
+    Inhibit,
     InhibitKind,
     Inhibits,
     Latch,
@@ -114,3 +117,20 @@ def test_the_words_of_causes_and_inhibits_are_those_that_are_stored_and_shown():
         "manual story alert blind detector clock store flag unclean_start tamper notify rate"
     )
     assert " ".join(InhibitKind) == ("starting sight unconfirmed clock store stopping pausing")
+
+
+def test_rehearsal_only_tells_of_what_the_news_opens_and_nothing_else():
+    assert FROM_NEWS == {CauseKind.STORY, CauseKind.ALERT}
+
+
+def test_what_was_read_of_a_pause_can_not_be_changed_afterwards():
+    latch = a_latch(CauseKind.STORY)
+    refusal = judge_resume(latch, seen=0, standing={}, undecided=0, keep_held=False)
+    for value, name in (
+        (latch, "version"),
+        (latch.causes[0], "kind"),
+        (Inhibit(InhibitKind.SIGHT, "x", NOW), "reason"),
+        (refusal, "code"),
+    ):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, "other")

@@ -134,21 +134,29 @@ class _Replace(ast.NodeTransformer):
 def _bare(tree: ast.Module) -> ast.Module:
     """Take out what no test shall see: docstrings, annotations, failpoints, ``slots``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            for one in node.decorator_list:
-                if isinstance(one, ast.Call):
-                    one.keywords = [word for word in one.keywords if word.arg != "slots"]
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.FunctionDef):
-            node.returns = None
-            for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
-                argument.annotation = None
-        if isinstance(node, ast.AnnAssign):
-            node.annotation = ast.Name("object", ast.Load())
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef():
+                _without_docstring(node)
+            case ast.AnnAssign():
+                node.annotation = ast.Name("object", ast.Load())
+        match node:
+            case ast.FunctionDef():
+                _without_annotations(node)
+            case ast.Call(func=ast.Name("dataclass")):
+                node.keywords = [word for word in node.keywords if word.arg != "slots"]
     return _WithoutFailpoints().visit(tree)
+
+
+def _without_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        node.body = node.body[1:] or [ast.Pass()]
+
+
+def _without_annotations(node: ast.FunctionDef) -> None:
+    node.returns = None
+    for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+        argument.annotation = None
 
 
 class _WithoutFailpoints(ast.NodeTransformer):

@@ -120,7 +120,7 @@ def test_the_words_of_causes_and_inhibits_are_those_that_are_stored_and_shown():
 
 
 def test_rehearsal_only_tells_of_what_the_news_opens_and_nothing_else():
-    assert FROM_NEWS == {CauseKind.STORY, CauseKind.ALERT}
+    assert {CauseKind.STORY, CauseKind.ALERT} == FROM_NEWS
 
 
 def test_what_was_read_of_a_pause_can_not_be_changed_afterwards():

@@ -158,5 +158,8 @@ def _channels(found: Reach) -> Finding:
 
 def _audit(found: Reach) -> Finding:
     doc: Doc = found.client.get("/audit/verify", timeout_s=300, shape=AuditVerifyDoc)
-    told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken: {plain(doc['why'] or '')}"
+    since = f" since row {doc['since']}, broken before and accepted" if doc["breaks"] else ""
+    told = f"{doc['rows']} rows, whole{since}"
+    if not doc["ok"]:
+        told = f"broken: {plain(doc['why'] or '')}"
     return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

@@ -78,6 +78,7 @@ from killswitch.wire.times import (
     z_time,
 )
 from killswitch.wire.upkeep import (
+    AuditBreakDoc,
     AuditPageDoc,
     AuditVerifyDoc,
     BackupDoc,
@@ -103,6 +104,7 @@ __all__ = [
     "ActedDoc",
     "AddedDoc",
     "AttemptDoc",
+    "AuditBreakDoc",
     "AuditDoc",
     "AuditPageDoc",
     "AuditVerifyDoc",

@@ -119,13 +119,30 @@ class AuditPageDoc(TypedDict):
     next: int | None
 
 
+class AuditBreakDoc(TypedDict):
+    """A break that a human accepted: the chain began anew at the row ``start``."""
+
+    row: int | None
+    why: str
+    start: int
+    accepted_by: str
+    accepted_at: str
+
+
 class AuditVerifyDoc(TypedDict):
-    """Whether the chain of audit rows is whole."""
+    """
+    Whether the chain of audit rows is whole from its newest start, the row ``since``, on.
+
+    ``breaks`` lists what was broken before that and accepted by a human; a trail that was never
+    broken has none, and begins at row 1.
+    """
 
     ok: bool
     rows: int
     broken_at: int | None
     why: str | None
+    since: int
+    breaks: list[AuditBreakDoc]
 
 
 class BackupDoc(TypedDict):

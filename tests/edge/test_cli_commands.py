@@ -621,11 +621,27 @@ def test_what_is_not_ours_is_exit_one(ks):
 
 
 def test_a_broken_chain_is_exit_one(ks, desk):
-    broken = {"ok": False, "rows": 9, "broken_at": 5, "why": "hash"}
+    broken = {
+        "ok": False, "rows": 9, "broken_at": 5, "why": "hash", "since": 1, "breaks": [],
+    }  # fmt: skip
     desk.audit_verify = lambda: broken
     code, out, _ = ks("audit", "verify")
     assert code == 1
     assert "BROKEN at row 5" in out
+
+
+def test_a_trail_that_was_resumed_past_a_break_says_so(ks, desk):
+    accepted = {
+        "row": 4, "why": "row 4 was changed", "start": 33, "accepted_by": "lea",
+        "accepted_at": "2026-03-02T10:00:00Z",
+    }  # fmt: skip
+    doc = {"ok": True, "rows": 5, "broken_at": None, "why": None, "since": 33, "breaks": [accepted]}
+    desk.audit_verify = lambda: doc
+    code, out, _ = ks("audit", "verify")
+    assert code == 0
+    assert "WHOLE since row 33: 5 rows" in out
+    assert "BROKEN BEFORE row 33, at row 4 (row 4 was changed): accepted by lea, " in out
+    assert json.loads(ks("audit", "verify", "--json")[1])["breaks"] == [accepted]
 
 
 def test_an_address_that_takes_nothing_is_exit_one(ks, desk):

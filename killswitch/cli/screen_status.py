@@ -191,12 +191,24 @@ class Screen:
     def _posts(self, posts: list[dict[str, Any]]) -> str:
         shown = []
         for post in posts[:WENT_OUT_SHOWN]:
-            when = f"{self._times.short(post['at'])} " if post.get("at") else ""
+            at, recorded = self._left(post)
             who = f" ({plain(post['author'])})" if post.get("author") else ""
             note = f" ({told(brief(post['note']))})" if post.get("note") else ""
-            shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}{note}")
+            name = f"{plain(post['channel'])} {head(post['text'], 40)}"
+            shown.append(f"{at}{name}{recorded}{who}{note}")
         more = len(posts) - WENT_OUT_SHOWN
         return " · ".join(shown) + (f" · +{more}" if more > 0 else "")
+
+    def _left(self, post: dict[str, Any]) -> tuple[str, str]:
+        """Tell when a request went out and, where that is another minute, when it was recorded."""
+        asked = post.get("request_at") or post.get("at")
+        if not asked:
+            return "", ""
+        left = self._times.short(asked)
+        recorded = self._times.short(post["at"]) if post.get("at") else left
+        if recorded == left:
+            return f"{left} ", ""
+        return f"{left} ", self._say(" (recorded {when})").format(when=recorded)
 
     def _held(self) -> str:
         held = (self._doc.get("queue") or {}).get("held", 0)

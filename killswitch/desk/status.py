@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
 from killswitch.desk.context import Context
-from killswitch.desk.documents import cause_doc, doubt_docs, head, inhibit_doc, post_doc
+from killswitch.desk.documents import cause_doc, doubt_docs, head, inhibit_doc, out_docs
 from killswitch.errors import TransientError
 from killswitch.flags import FlagState
 from killswitch.latch import Inhibit, InhibitKind, Latch
@@ -319,7 +319,10 @@ def _incident_part(ctx: Context, conn: Connection, latch: Latch, now: datetime) 
     return {
         "incident": incident_head(row, story),
         "fever": fever(conn, row.story, now=now) if row.story else None,
-        "went_out": [{**post_doc(one), "author": authors.get(one.author)} for one in out],
+        "went_out": [
+            {**document, "author": authors.get(one.author)}
+            for one, document in zip(out, out_docs(conn, out), strict=True)
+        ],
         "who": _who(ctx, conn, row),
         "clashes": _clashes(conn, row.story),
     }

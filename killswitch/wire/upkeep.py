@@ -68,13 +68,15 @@ class IncidentShownDoc(IncidentDoc):
 
 
 class WhoseDoc(TypedDict):
-    """Whether something left through our gate."""
+    """Whether something left through our gate; the times are those of its delivery."""
 
     found: bool
     delivery: DeliveryDoc | None
     author: str | None
     approved_by: str | None
     sent_at: str | None
+    request_at: NotRequired[str | None]
+    answer_at: NotRequired[str | None]
 
 
 class TellingDoc(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import os
 import sqlite3
 import sys
@@ -397,6 +398,29 @@ def test_a_channel_that_can_not_is_exit_five(ks, desk):
 def looked(**changes):
     doc = {"times": 3, "found": "absent", "not_found": True, "at": None, "next_at": None}
     return doc | {"words": "looked 3 times, not found"} | changes
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("2026-03-02T08:30:00Z", " (known since 2026-03-02 09:30:00 CET)"),
+        ("2026-03-02T07:00:00.4Z", ""),
+        (None, " (no answer said so)"),
+    ],
+)
+def test_a_post_left_when_its_request_went_out(ks, desk, answer, told):
+    row = out_there(request_at="2026-03-02T07:00:00Z", answer_at=answer)
+    desk.deliveries = [row | {"looks": [], "retractions": []}]
+    desk.whose = lambda query: {
+        "found": True, "delivery": row, "author": "lea", "approved_by": None,
+        "sent_at": row["sent_at"], "request_at": row["request_at"], "answer_at": answer,
+    }  # fmt: skip
+    incident = desk.incident("i1") | {"posts": [row]}
+    desk.incident = lambda ref: incident
+    left = f"2026-03-02 08:00:00 CET{told}"
+    assert re.search(rf"Sent +{re.escape(left)}\n", ks("queue", "show", "d1")[1])
+    assert f"OURS: d1 on web, left {left}\n" in ks("whose", "d1")[1]
+    assert f"left {left}\n" in ks("incidents", "show", "i1")[1]
 
 
 def test_what_was_looked_for_and_taken_down_is_shown_everywhere(ks, desk):

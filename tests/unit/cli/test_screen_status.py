@@ -23,6 +23,9 @@ COUNTS = {
 }
 
 
+AT_1150 = "2026-03-02T10:50:00Z"
+
+
 def shown(doc, *, ink=False):
     times = Times(now=NOW, zone=ZoneInfo("Europe/Paris"))
     return status_text(doc, times=times, words=words_of(doc["language"]), ink=Ink(on=ink))
@@ -34,6 +37,18 @@ def test_a_channel_that_waits_is_told_in_the_place_of_its_posts():
     doc = a_status(next_due=[{"id": f"d{n}", **due, **wait} for n in range(2)])
     (line,) = [line for line in shown(doc).splitlines() if "Insta" in line]
     assert line.endswith("WAITING → 12:36 · Insta: 401: sign in again")
+
+
+def test_what_went_out_is_told_by_its_request_not_by_when_that_was_written_down():
+    post = {"id": "d0", "channel": "X", "text": "Sale", "at": "2026-03-02T11:31:00Z"}
+    (line,) = [
+        line
+        for line in shown(paused(went_out=[{**post, "request_at": AT_1150}])).splitlines()
+        if line.startswith("Went out")
+    ]
+    assert '11:50 X "Sale" (recorded 12:31)' in line
+    text = shown(paused(went_out=[{**post, "request_at": post["at"]}]))
+    assert "recorded" not in text
 
 
 def paused(**changes):

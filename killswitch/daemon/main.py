@@ -84,7 +84,7 @@ class _Signals:
 
 
 def _live(daemon: Daemon, settings: Settings, asked: _Signals) -> int:
-    daemon.start()
+    daemon.start(asked.stop)
     server = _control(daemon, settings)
     server.start()
     try:

@@ -24,7 +24,14 @@ from killswitch.errors import KillswitchError, OperatorError
 from killswitch.failpoints import passing
 from killswitch.lockfile import LOCK_NAME, StoreName
 from killswitch.store import facts
-from killswitch.store.engine import MIN_SQLITE, Connection, Store, StoreFailedError
+from killswitch.store.engine import (
+    MIN_SQLITE,
+    Connection,
+    Store,
+    StoreFailedError,
+    StoreFullError,
+    is_damage,
+)
 from killswitch.store.migrate import HEAD, upgrade, version_of
 
 # How long a daemon that starts waits for one that is just ending, or for a command that looks.
@@ -227,7 +234,15 @@ def _check_sqlite(store: Store) -> None:
             synchronous = conn.exec_driver_sql("PRAGMA synchronous").scalar()
             check = conn.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     except StoreFailedError as error:
-        raise _damaged(store, error.message) from error
+        if is_damage(error.__cause__):
+            raise _damaged(store, error.message) from error
+        if isinstance(error, StoreFullError):
+            raise
+        raise OperatorError(
+            "store_unreadable",
+            f"{store.path} can't be opened ({error.message}); nothing was changed",
+            "look at the disk, and at the rights on the file and its folder",
+        ) from error
     if journal != "wal" or synchronous != 2:  # 2 = FULL
         raise OperatorError(
             "sqlite_pragmas",

@@ -13,7 +13,7 @@ from killswitch.clock import FakeClock
 from killswitch.errors import OperatorError, StoreBusyError
 from killswitch.store import facts, migrate
 from killswitch.store.copying import copy_store, restore_store
-from killswitch.store.engine import Store, StoreFailedError, driver_url
+from killswitch.store.engine import Store, StoreFailedError, StoreFullError, driver_url
 from killswitch.store.opening import lock_store, open_store
 from killswitch.store.schema import metadata
 from tests.store.made import MOVES, NOW, add, furnish, latch_of, pause, the
@@ -354,9 +354,24 @@ def test_a_damaged_file_is_refused_and_not_changed(sqlite_store, tmp_path, damag
 
 def test_a_file_that_is_no_place_for_a_store_is_our_error(tmp_path):
     store = Store(f"sqlite:///{tmp_path}/nowhere/killswitch.db")
-    with pytest.raises(OperatorError):
-        open_store(store)
+    refused("store_unreadable", open_store, store)
     store.close()
+
+
+@pytest.mark.parametrize("call", ["SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"])
+def test_a_store_without_room_is_full_and_not_damaged(sqlite_store, monkeypatch, call):
+    """What SQLite says of a WAL that finds no room is an I/O error like any other."""
+    add(sqlite_store)
+    failed = sqlite3.OperationalError("no room")
+    failed.sqlite_errorcode = getattr(sqlite3, call)
+    monkeypatch.setattr("killswitch.store.engine.ROOM_BYTES", 1 << 62)
+
+    def fail(*_):
+        raise failed
+
+    sa.event.listen(sqlite_store.engine, "do_execute", fail)
+    with pytest.raises(StoreFullError, match="the disk is full"):
+        open_store(sqlite_store)
 
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "killswitch.db", "", "sqlite://"])

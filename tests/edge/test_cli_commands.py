@@ -893,6 +893,24 @@ def test_a_good_configuration_is_listed(config, capsys):
     assert {"path", "value", "source"} == doc["settings"][0].keys()
 
 
+def test_what_only_the_service_can_read_is_a_note_and_no_fault(ks, home, capsys, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = home / "service.toml"
+    feeds = "".join(
+        f'[[feeds]]\nname = "{name}"\nurl = "https://{name}.example/rss"\ncountry = "fr"\n'
+        for name in ("lelac", "dauphin")
+    )
+    path.write_text(f'[notify]\nurls = ["credential:addr"]\n{feeds}')
+    note = "credential addr: only the service can read it"
+    code, out, _ = ks("--config", str(path), "run", "--check")
+    assert (code, note in out) == (0, True)
+    code, out, _ = ks("--config", str(path), "config", "check", "--json")
+    assert (code, json.loads(out)["notes"]) == (0, [note])
+    (line,) = [x for x in ks("--config", str(path), "doctor")[1].splitlines() if "configur" in x]
+    assert line.startswith("ok ")
+    assert note in line
+
+
 @pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"]], ids=str)
 def test_a_server_without_its_driver_is_exit_78_with_the_mend(
     home, config, capsys, monkeypatch, words

@@ -79,6 +79,8 @@ def _verdict(doc: Doc) -> str:
     if doc["ok"]:
         return tr("WHOLE: {count} rows").format(count=doc["rows"])
     why = told(plain(doc["why"] or ""))
+    if doc["unread"]:
+        return tr("NOT CHECKED: {why}").format(why=why)
     if not doc["broken_at"]:
         return tr("BROKEN: {why}").format(why=why)
     return tr("BROKEN at row {row}: {why}").format(row=doc["broken_at"], why=why)

@@ -164,5 +164,6 @@ def _audit(found: Reach) -> Finding:
     since = f" since row {doc['since']}, broken before and accepted" if doc["breaks"] else ""
     told = f"{doc['rows']} rows, whole{since}"
     if not doc["ok"]:
-        told = f"broken: {plain(doc['why'] or '')}"
+        word = "not checked" if doc["unread"] else "broken"
+        told = f"{word}: {plain(doc['why'] or '')}"
     return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

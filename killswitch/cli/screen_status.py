@@ -363,7 +363,9 @@ class Screen:
         if state == "unreachable" and self._doc.get("hint"):
             return self._say("Next step"), told(plain(self._doc["hint"]))
         if state == "unreachable":
-            return self._say("Next step"), self._say("start the daemon: killswitch run")
+            command = plain(self._doc.get("start") or "killswitch run")
+            text = self._say("start the daemon: {command}").format(command=command)
+            return self._say("Next step"), text
         return self._say('Stop everything: killswitch pause "reason"')
 
     def _paused_step(self) -> str:

@@ -161,6 +161,7 @@ def audit_verify(ctx: Context) -> AuditVerifyDoc:
         "rows": verdict.rows,
         "broken_at": verdict.broken_at,
         "why": verdict.why,
+        "unread": verdict.unread,
         "since": breaks[-1].start if breaks else 1,
         "breaks": [_break_doc(one, names) for one in breaks],
     }

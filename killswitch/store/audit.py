@@ -41,12 +41,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check of the chain found."""
+    """
+    What a check of the chain found.
+
+    ``unread`` says that it could not be checked to its end: nothing was found broken.
+    """
 
     ok: bool
     rows: int
     broken_at: int | None = None
     why: str | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

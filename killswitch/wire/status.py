@@ -125,7 +125,11 @@ class OneOutletDoc(TypedDict):
 
 
 class StatusDoc(TypedDict):
-    """The status; without a daemon only the first part is there, with ``unreachable``."""
+    """
+    The status; without a daemon only the first part is there, with ``unreachable``.
+
+    ``start`` is the command that starts a daemon that is not there.
+    """
 
     state: State
     mode: str | None
@@ -154,6 +158,7 @@ class StatusDoc(TypedDict):
     notices: NotRequired[NoticesDoc]
     last_round_age_s: NotRequired[float | None]
     hint: NotRequired[str | None]
+    start: NotRequired[str]
     rehearsal: NotRequired[list[RehearsalDoc]]
     one_outlet: NotRequired[list[OneOutletDoc]]
     orphaned: NotRequired[dict[str, int]]

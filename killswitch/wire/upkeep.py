@@ -136,13 +136,14 @@ class AuditVerifyDoc(TypedDict):
     Whether the chain of audit rows is whole from its newest start, the row ``since``, on.
 
     ``breaks`` lists what was broken before that and accepted by a human; a trail that was never
-    broken has none, and begins at row 1.
+    broken has none, and begins at row 1. ``unread``: not ok because it could not be checked.
     """
 
     ok: bool
     rows: int
     broken_at: int | None
     why: str | None
+    unread: bool
     since: int
     breaks: list[AuditBreakDoc]
 

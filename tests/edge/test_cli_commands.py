@@ -646,7 +646,8 @@ def test_what_is_not_ours_is_exit_one(ks):
 
 def test_a_broken_chain_is_exit_one(ks, desk):
     broken = {
-        "ok": False, "rows": 9, "broken_at": 5, "why": "hash", "since": 1, "breaks": [],
+        "ok": False, "rows": 9, "broken_at": 5, "why": "hash", "unread": False,
+        "since": 1, "breaks": [],
     }  # fmt: skip
     desk.audit_verify = lambda: broken
     code, out, _ = ks("audit", "verify")
@@ -659,7 +660,10 @@ def test_a_trail_that_was_resumed_past_a_break_says_so(ks, desk):
         "row": 4, "why": "row 4 was changed", "start": 33, "accepted_by": "lea",
         "accepted_at": "2026-03-02T10:00:00Z",
     }  # fmt: skip
-    doc = {"ok": True, "rows": 5, "broken_at": None, "why": None, "since": 33, "breaks": [accepted]}
+    doc = {
+        "ok": True, "rows": 5, "broken_at": None, "why": None, "unread": False,
+        "since": 33, "breaks": [accepted],
+    }  # fmt: skip
     desk.audit_verify = lambda: doc
     code, out, _ = ks("audit", "verify")
     assert code == 0

@@ -284,6 +284,8 @@ def test_an_unreachable_daemon_shows_its_flags_and_where_it_looked():
     assert "Flags      pause-1 (attack)" in text
     assert "State in   /srv/killswitch" in text
     assert text.splitlines()[-1] == "Next step  start the daemon: killswitch run"
+    text = shown({**doc, "start": "systemctl start killswitch"})
+    assert text.splitlines()[-1] == "Next step  start the daemon: systemctl start killswitch"
 
 
 def test_a_directory_among_the_flags_says_where_it_is_and_how_it_goes_away():

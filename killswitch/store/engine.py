@@ -41,7 +41,8 @@ MIN_SQLITE = (3, 35, 0)
 # A hung server must become an error, so that the gate stays shut rather than stuck.
 _PG_WORK = "-c lock_timeout=1000 -c statement_timeout=5000"
 _PG_URGENT = "-c lock_timeout=200 -c statement_timeout=1000"
-_PG_ALWAYS = "-c idle_in_transaction_session_timeout=2000 -c timezone=UTC"
+# Whatever the role or the database is set to: a pause that was told as durable must be so.
+_PG_ALWAYS = "-c idle_in_transaction_session_timeout=2000 -c timezone=UTC -c synchronous_commit=on"
 _PG_CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 5,

@@ -215,6 +215,8 @@ def open_store(store: Store) -> bool:
     """
     if store.is_sqlite:
         _check_sqlite(store)
+    else:
+        _check_server(store)
     version = version_of(store)
     if version != HEAD:
         if version is not None:
@@ -223,6 +225,20 @@ def open_store(store: Store) -> bool:
         upgrade(store)
     with store.read() as conn:
         return facts.get(conn, "created_at") is None
+
+
+def _check_server(store: Store) -> None:
+    """Refuse a server that may lose a commit: what stands between us may not pass on our wish."""
+    with store.read() as conn:
+        synchronous = conn.exec_driver_sql("SHOW synchronous_commit").scalar()
+    if synchronous != "on":
+        raise OperatorError(
+            "server_not_durable",
+            f"synchronous_commit is {synchronous} and can't be set to on: a pause could be lost "
+            "at a power cut; nothing was started",
+            "let the pooler in between pass on the option synchronous_commit, or set it for the "
+            "role: ALTER ROLE killswitch SET synchronous_commit = on",
+        )
 
 
 def _check_sqlite(store: Store) -> None:

@@ -285,6 +285,26 @@ def test_a_server_that_forgot_our_lock_is_noticed(postgres, tmp_path):
     store.close()
 
 
+def test_a_server_that_may_lose_commits_is_told_otherwise_for_our_sessions(postgres):
+    """Even where the role or the database is set to be fast rather than sure."""
+    name = postgres.new_database()
+    postgres.sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    store = Store(postgres.url(name))
+    assert open_store(store)
+    for urgent in (False, True):
+        with store.read(urgent=urgent) as conn:
+            assert conn.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    store.close()
+
+
+def test_a_server_that_does_not_hear_that_is_refused(postgres, monkeypatch):
+    """A pooler in between may drop the options of a session."""
+    monkeypatch.setattr("killswitch.store.engine._PG_ALWAYS", "-c synchronous_commit=off")
+    store = Store(postgres.url(postgres.new_database()))
+    assert "synchronous_commit is off" in refused("server_not_durable", open_store, store).message
+    store.close()
+
+
 def test_a_lock_that_another_daemon_took_meanwhile_is_a_fault(postgres, tmp_path):
     name = postgres.new_database()
     store, other = Store(postgres.url(name)), Store(postgres.url(name))

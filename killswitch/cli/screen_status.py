@@ -103,6 +103,7 @@ class Screen:
         if not self._waits_for_another():
             yield say("One outlet"), self._one_outlet()
         yield say("Rehearsal"), self._rehearsal()
+        yield say("Config"), self._config()
         yield say("Flags"), self._flags()
         yield say("State in"), plain(str(self._doc["state_dir"])) if self._is_lost else ""
 
@@ -342,6 +343,14 @@ class Screen:
             )
             for one in (self._doc.get("rehearsal") or [])[-3:]
         )
+
+    def _config(self) -> str:
+        refused = self._doc.get("config_refused")
+        if not refused:
+            return ""
+        form = self._say("NOT LOADED since {when}, the old one is at work: {why}")
+        when = self._times.short(refused["since"])
+        return self._ink(form.format(when=when, why=brief(refused["why"])), "yellow")
 
     def _flags(self) -> str:
         return " · ".join(map(self._flag, self._doc["flags"]))

@@ -26,6 +26,7 @@ from killswitch.daemon.looking import look_afresh
 from killswitch.daemon.parts import Lasting, Parts, build, changed_paths
 from killswitch.daemon.prober import Prober
 from killswitch.daemon.reaper import recover
+from killswitch.daemon.refusals import Refusals
 from killswitch.daemon.retractor import Retractor
 from killswitch.daemon.room import with_room
 from killswitch.daemon.supervisor import MOST_SLEEP_S, Loop, Supervisor
@@ -75,6 +76,7 @@ class Daemon:
         self._settings = settings
         self._reload_settings = reload_settings
         self._reload_lock = threading.Lock()
+        self._refusals = Refusals(clock)
         self.store = Store(settings.store.url.get_secret_value())
         self.flags = FlagDir(Path(settings.state_dir))
         self.supervisor = Supervisor(
@@ -202,6 +204,7 @@ class Daemon:
             reload=self.reload,
             test_notices=lambda: [(d["address"], d["problem"]) for d in self._teller.test()],
             masked=lambda name: self._teller.label(name),
+            refused=lambda: self._refusals.last,
         )
 
     def _keep_lock(self) -> None:
@@ -387,12 +390,12 @@ class Daemon:
 
     def reload(self) -> Sequence[str]:
         """
-        Load the configuration again; on any error the old one stays.
+        Load the configuration again; on any error the old one stays, and the status says so.
 
         Raises:
             ConfigError: It is wrong, or changes what only a restart can change.
         """
-        with self._reload_lock:
+        with self._reload_lock, self._refusals:
             old, new = self.parts.settings, self._reload_settings()
             for name in ("state_dir", "store", "control"):
                 if getattr(old, name) != getattr(new, name):

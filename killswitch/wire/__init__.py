@@ -58,6 +58,7 @@ from killswitch.wire.requests import (
 from killswitch.wire.status import (
     ByHandDoc,
     ClashesDoc,
+    ConfigRefusedDoc,
     FailingDoc,
     FeverDoc,
     IncidentHeadDoc,
@@ -116,6 +117,7 @@ __all__ = [
     "ChannelDoc",
     "ClashesDoc",
     "CommittedDoc",
+    "ConfigRefusedDoc",
     "DeliveryDoc",
     "DeliveryShownDoc",
     "DismissDoc",

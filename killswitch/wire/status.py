@@ -124,6 +124,13 @@ class OneOutletDoc(TypedDict):
     since: str
 
 
+class ConfigRefusedDoc(TypedDict):
+    """A newer configuration that was refused; the one before it is at work."""
+
+    since: str
+    why: str
+
+
 class StatusDoc(TypedDict):
     """
     The status; without a daemon only the first part is there, with ``unreachable``.
@@ -159,6 +166,7 @@ class StatusDoc(TypedDict):
     last_round_age_s: NotRequired[float | None]
     hint: NotRequired[str | None]
     start: NotRequired[str]
+    config_refused: NotRequired[ConfigRefusedDoc | None]
     rehearsal: NotRequired[list[RehearsalDoc]]
     one_outlet: NotRequired[list[OneOutletDoc]]
     orphaned: NotRequired[dict[str, int]]

@@ -39,6 +39,13 @@ def test_a_channel_that_waits_is_told_in_the_place_of_its_posts():
     assert line.endswith("WAITING → 12:36 · Insta: 401: sign in again")
 
 
+def test_a_refused_configuration_is_told_with_since_when():
+    refused = {"since": AT_1150, "why": "/etc/k.toml: 2 problems\n  line 3, mode: no"}
+    (line,) = [x for x in shown(a_status(config_refused=refused)).splitlines() if "Config" in x]
+    assert "NOT LOADED since 11:50, the old one is at work: /etc/k.toml: 2 problems line 3" in line
+    assert "Config" not in shown(a_status(config_refused=None))
+
+
 def test_what_went_out_is_told_by_its_request_not_by_when_that_was_written_down():
     post = {"id": "d0", "channel": "X", "text": "Sale", "at": "2026-03-02T11:31:00Z"}
     (line,) = [

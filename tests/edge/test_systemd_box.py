@@ -21,7 +21,8 @@ import pytest
 from tests.edge.box import Box, why_no_box
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
 SOURCE = "/src/killswitch"
 """Where the box has what a person unpacks: the unit files and a configuration."""
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -115,18 +116,20 @@ def _feed(title: str) -> str:
     )
 
 
-def _readme_lines(first: str, last: str) -> str:
-    """Return the README's commands from one that begins with ``first`` to one with ``last``."""
-    commands = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+def _lines(first: str, last: str, *, of: Path = README) -> str:
+    """Return a document's commands from one that begins with ``first`` to one with ``last``."""
+    text = of.read_text().splitlines()
+    commands = [line.strip() for line in text if line.startswith("    ")]
     start = next(at for at, line in enumerate(commands) if line.startswith(first))
     end = next(at for at in range(start, len(commands)) if commands[at].startswith(last))
     return "\n".join(commands[start : end + 1])
 
 
 # What comes before is pip's: the package is installed from a wheel, without a network.
-INSTALL = _readme_lines("ln -s", "systemd-tmpfiles")
-CONFIGURE = _readme_lines("install -o root", "install")
-START = _readme_lines("systemctl daemon-reload", "systemctl enable")
+INSTALL = _lines("ln -s", "systemd-tmpfiles")
+CONFIGURE = _lines("install -o root", "install")
+START = _lines("systemctl daemon-reload", "systemctl enable")
+REVIVE = _lines("systemctl reset-failed", "systemctl start", of=OPERATIONS)
 
 
 @pytest.fixture
@@ -262,3 +265,21 @@ def test_a_wrong_configuration_keeps_it_down_and_a_human_is_told(machine):
     assert machine.service("ExecMainStatus") == "78"
     assert machine.service("NRestarts") == "0"
     assert "is DOWN" in machine.box.journal("killswitch-alert@killswitch.service.service")
+
+
+def test_after_too_many_starts_that_failed_the_documents_lines_bring_it_back(machine):
+    machine.start()
+    good = "/etc/killswitch/config.toml"
+    spoil = f"cp {good} /run/good.toml; printf 'mode = \"fast\"\\n' > {good}"
+    machine.box.run("sh", "-c", spoil)
+    machine.box.run("systemctl", "restart", SERVICE)
+    machine.await_service("ActiveState", "failed")
+    # Whoever asks starts it again, in vain, until systemd gives up the socket too.
+    while machine.box.show("killswitch.socket", "ActiveState")["ActiveState"] != "failed":
+        machine.box.run("systemctl", "start", SERVICE)
+        machine.killswitch("status")
+    assert machine.killswitch("pause", "whatever").returncode == 0, "by a flag"
+    machine.box.run("cp", "/run/good.toml", good)
+    assert machine.box.run("systemctl", "start", SERVICE).returncode != 0
+    machine.type(REVIVE)
+    machine.await_state("paused")

@@ -161,9 +161,11 @@ def _channels(found: Reach) -> Finding:
 
 def _audit(found: Reach) -> Finding:
     doc: Doc = found.client.get("/audit/verify", timeout_s=300, shape=AuditVerifyDoc)
-    since = f" since row {doc['since']}, broken before and accepted" if doc["breaks"] else ""
-    told = f"{doc['rows']} rows, whole{since}"
+    told = f"{doc['rows']} rows, whole"
+    if doc["breaks"]:
+        told = f"{doc['rows']} rows, whole since row {doc['since']}; broken before, and accepted"
     if not doc["ok"]:
-        word = "not checked" if doc["unread"] else "broken"
-        told = f"{word}: {plain(doc['why'] or '')}"
+        told = f"broken: {plain(doc['why'] or '')}"
+    if doc["unread"]:
+        told = f"not checked: {plain(doc['why'] or '')}"
     return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

@@ -350,7 +350,7 @@ class Screen:
             return ""
         form = self._say("NOT LOADED since {when}, the old one is at work: {why}")
         when = self._times.short(refused["since"])
-        return self._ink(form.format(when=when, why=brief(refused["why"])), "yellow")
+        return self._ink(form.format(when=when, why=told(brief(refused["why"]))), "yellow")
 
     def _flags(self) -> str:
         return " · ".join(map(self._flag, self._doc["flags"]))

@@ -108,7 +108,9 @@ def trip(conn: Connection, new: NewCause, *, now: datetime, story: Story | None 
 
 
 def tampered(verdict: Verdict) -> NewCause:
-    """Write a broken audit chain as a cause."""
+    """Write a broken audit chain as a cause; one that can't be checked is the store's fault."""
+    if verdict.unread:
+        return NewCause(CauseKind.STORE, "audit.head", str(verdict.why))
     return NewCause(CauseKind.TAMPER, "chain", f"the audit trail is broken: {verdict.why}")
 
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     found = reach(args)
     if args.verb == "verify":
         doc: Doc = found.client.get("/audit/verify", timeout_s=VERIFY_S, shape=AuditVerifyDoc)
-        emit(args, doc, _verdict(doc))
+        emit(args, doc, verdict_text(doc, found.times(status_or_none(found))))
         return Exit.DONE if doc["ok"] else Exit.FAILED
     rows, more = take(_rows(found, args), args.limit)
     if args.json:
@@ -60,20 +60,44 @@ def run(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def _rows(found: Reach, args: argparse.Namespace) -> Iterator[Doc]:
+    query = {"after": args.after, "limit": PAGE, "subject": args.subject}
+    for page in found.client.pages("/audit", query=query, shape=AuditPageDoc):
+        yield from page["rows"]
+
+
+def verdict_text(doc: Doc, times: Times) -> str:
+    """Write what a check of the chain found, and what was broken before and accepted."""
+    return "\n".join([_verdict(doc), *(_accepted(one, times) for one in reversed(doc["breaks"]))])
+
+
 def _verdict(doc: Doc) -> str:
-    """Say whether the chain is whole, and where not."""
+    """Say whether the chain is whole, since when, and where not."""
+    if doc["ok"] and doc["breaks"]:
+        form = tr("WHOLE since row {row}: {count} rows")
+        return form.format(row=doc["since"], count=doc["rows"])
     if doc["ok"]:
         return tr("WHOLE: {count} rows").format(count=doc["rows"])
     why = told(plain(doc["why"] or ""))
+    if doc["unread"]:
+        return tr("NOT CHECKED: {why}").format(why=why)
     if not doc["broken_at"]:
         return tr("BROKEN: {why}").format(why=why)
     return tr("BROKEN at row {row}: {why}").format(row=doc["broken_at"], why=why)
 
 
-def _rows(found: Reach, args: argparse.Namespace) -> Iterator[Doc]:
-    query = {"after": args.after, "limit": PAGE, "subject": args.subject}
-    for page in found.client.pages("/audit", query=query, shape=AuditPageDoc):
-        yield from page["rows"]
+def _accepted(one: Doc, times: Times) -> str:
+    if one["row"]:
+        form = tr("BROKEN BEFORE row {start}, at row {row} ({why}): accepted by {who}, {when}")
+    else:
+        form = tr("BROKEN BEFORE row {start} ({why}): accepted by {who}, {when}")
+    return form.format(
+        start=one["start"],
+        row=one["row"],
+        why=told(plain(one["why"])),
+        who=plain(one["accepted_by"]),
+        when=times.full(one["accepted_at"]),
+    )
 
 
 def rows_text(rows: list[Doc], times: Times) -> str:

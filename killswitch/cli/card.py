@@ -44,7 +44,9 @@ def _people(args: argparse.Namespace) -> dict[str, list[str]]:
 
     config = find_config(args.config, os.environ)
     try:
-        settings = load(config, env=os.environ, state_dir=args.state_dir, socket=args.socket)
+        settings = load(
+            config, env=os.environ, state_dir=args.state_dir, socket=args.socket, unread=[]
+        )
     except ConfigError:
         return {"people": [], "resumers": [], "also_stop": []}
     people = settings.people

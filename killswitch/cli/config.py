@@ -66,13 +66,24 @@ def check(args: argparse.Namespace) -> int:
     from killswitch.daemon.configured import configured  # noqa: PLC0415 - heavy
     from killswitch.settings import describe  # noqa: PLC0415 - heavy
 
-    config, settings = configured(args)
+    unread: list[str] = []
+    config, settings = configured(args, unread=unread)
     rows = describe(settings)
     if args.json:
         shown = [{"path": path, "value": value, "source": source} for path, value, source in rows]
-        document({"ok": True, "file": str(config) if config else None, "settings": shown})
+        doc = {"ok": True, "file": str(config) if config else None, "settings": shown}
+        document({**doc, "notes": unread_notes(unread)})
     else:
         for path, value, source in rows:
             say(f"{path} = {value}   ({source})")
+        for note in unread_notes(unread, tr("credential {name}: only the service can read it")):
+            say(tr("note: {note}").format(note=note))
         say(tr("{file}: good").format(file=config or tr("the defaults")))
     return Exit.DONE
+
+
+def unread_notes(
+    unread: list[str], form: str = "credential {name}: only the service can read it"
+) -> list[str]:
+    """Tell which credentials a shell can't check: systemd hands them to the service alone."""
+    return [form.format(name=name) for name in dict.fromkeys(unread)]

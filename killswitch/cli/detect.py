@@ -153,7 +153,7 @@ def policy_of(config: str) -> DetectPolicy:
     from killswitch.settings import load  # noqa: PLC0415 - heavy
     from killswitch.watch.policies import detect_policy  # noqa: PLC0415 - heavy
 
-    return detect_policy(load(Path(config), env=os.environ))
+    return detect_policy(load(Path(config), env=os.environ, unread=[]))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from killswitch.cli.config import unread_notes
 from killswitch.cli.out import document, plain, say
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import Reach, reach
@@ -89,11 +90,13 @@ def _config(args: argparse.Namespace) -> Finding:
     from killswitch.settings import load  # noqa: PLC0415 - heavy
 
     path = find_config(args.config, os.environ)
+    unread: list[str] = []
     try:
-        load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket)
+        load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket, unread=unread)
     except KillswitchError as error:
         return Finding("configuration", good=False, told=plain(error.message), mend=error.hint)
-    return Finding("configuration", good=True, told=str(path or "defaults"))
+    told = "; ".join([str(path or "defaults"), *map(plain, unread_notes(unread))])
+    return Finding("configuration", good=True, told=told)
 
 
 def _state(found: Reach) -> Iterator[Finding]:
@@ -158,5 +161,11 @@ def _channels(found: Reach) -> Finding:
 
 def _audit(found: Reach) -> Finding:
     doc: Doc = found.client.get("/audit/verify", timeout_s=300, shape=AuditVerifyDoc)
-    told = f"{doc['rows']} rows, whole" if doc["ok"] else f"broken: {plain(doc['why'] or '')}"
+    told = f"{doc['rows']} rows, whole"
+    if doc["breaks"]:
+        told = f"{doc['rows']} rows, whole since row {doc['since']}; broken before, and accepted"
+    if not doc["ok"]:
+        told = f"broken: {plain(doc['why'] or '')}"
+    if doc["unread"]:
+        told = f"not checked: {plain(doc['why'] or '')}"
     return Finding("audit", good=bool(doc["ok"]), told=told, mend="keep a copy, ask who had access")

@@ -17,6 +17,7 @@ from killswitch.cli.panic import Panic, Press
 from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name, status_or_none, who_am_i
 from killswitch.cli.words import tr
 from killswitch.clock import SystemClock
+from killswitch.control.client import start_command
 from killswitch.errors import Exit, RefusedError, UnreachableError, UsageError
 from killswitch.queue.durations import parse_duration
 
@@ -67,7 +68,9 @@ def _check(args: argparse.Namespace, found: Reach) -> None:
     status = status_or_none(found)
     if status is None:
         raise UnreachableError(
-            "unreachable", "a drill needs the daemon; nothing was done", "killswitch run"
+            "unreachable",
+            "a drill needs the daemon; nothing was done",
+            start_command(found.place.state_dir),
         )
     if status["state"] == "paused":
         raise RefusedError(

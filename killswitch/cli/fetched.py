@@ -30,7 +30,7 @@ def poll_once(config: str | None, url: str) -> PollResult:
     from killswitch.watch.parse import parser  # noqa: PLC0415 - as above
 
     found = find_config(config, os.environ)
-    allowed = load(found, env=os.environ).network.allow_private if found else ()
+    allowed = load(found, env=os.environ, unread=[]).network.allow_private if found else ()
     door = Door(NetPolicy(allow_private=tuple(allowed)), user_agent="killswitch feeds check")
     child = parser()
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from killswitch.cli import report
 from killswitch.cli.numbers import whole
 from killswitch.cli.out import Times, brief, document, head, labelled, plain, say, span, table
-from killswitch.cli.queue_show import wish_text
+from killswitch.cli.queue_show import left_text, wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.cli.terms import cause_word, moment_word, outcome_word, reason_words, state_word
 from killswitch.cli.words import told, tr
@@ -109,8 +109,11 @@ def _headline(piece: Doc, times: Times) -> str:
 
 
 def after_sending(row: Doc, times: Times) -> str:
-    """Tell what is known of a post whose answer was lost, or that somebody wanted down."""
-    known = [told(plain(row["looked"]["words"]))] if row.get("looked") else []
+    """Tell when a post left, what is known of a lost answer, and who wanted it down."""
+    left = left_text(row, times)
+    known = [left] if left else []
+    if row.get("looked"):
+        known.append(told(plain(row["looked"]["words"])))
     if row.get("retraction"):
         known.append(wish_text(row["retraction"], times))
     return "; ".join(known)

@@ -42,7 +42,8 @@ class Place:
         store: The SQLite file; None when the store is something else.
         config: The configuration file, or None.
         notes: What people must know: a configuration that was passed over.
-        fault: Why the configuration that somebody named can't be read, else empty.
+        fault: Why the configuration that somebody named can't be read, else empty; a slip in its
+            text is only a note where the socket is named too.
         language: ``language`` of the configuration, else English.
         timezone: ``timezone`` of the configuration, or None.
     """
@@ -72,10 +73,14 @@ def find_place(args: argparse.Namespace, env: Mapping[str, str]) -> Place:
         env: The environment.
     """
     config = find_config(args.config, env)
-    said, fault = _read(config) if config else ({}, "")
+    said, fault, is_slip = _read(config) if config else ({}, "", False)
     named = args.state_dir or env.get("KILLSWITCH_STATE_DIR") or _text(said, "state_dir")
     tried = (Path(named).absolute(),) if named else _default_states(env)
     state_dir = next((path for path in tried if _may_hold_flags(path)), tried[0])
+    is_final = bool(args.config or env.get("KILLSWITCH_CONFIG"))
+    if is_slip and _is_told(args, env, state_dir=state_dir if named else None):
+        # The file that was meant is being edited: whoever names the daemon beside it reaches it.
+        is_final = False
     return Place(
         state_dir=state_dir,
         tried=tried,
@@ -83,7 +88,7 @@ def find_place(args: argparse.Namespace, env: Mapping[str, str]) -> Place:
         store=_store(env.get("KILLSWITCH_STORE__URL") or _text(said, "store", "url"), state_dir),
         config=config,
         notes=(f"{config} was passed over: {fault}; the defaults are used",) if fault else (),
-        fault=fault if args.config or env.get("KILLSWITCH_CONFIG") else "",
+        fault=fault if is_final else "",
         language=env.get("KILLSWITCH_LANGUAGE") or _text(said, "language") or "en",
         timezone=env.get("KILLSWITCH_TIMEZONE") or _text(said, "timezone"),
     )
@@ -104,15 +109,24 @@ def find_config(explicit: str | None, env: Mapping[str, str]) -> Path | None:
     return LOCAL_CONFIG.absolute() if is_ours else None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """Read a configuration; nothing and the reason where it can't be read."""
+def _read(path: Path) -> tuple[dict[str, Any], str, bool]:
+    """Read a configuration; nothing, the reason, and whether it is its text, where that fails."""
     import tomllib  # noqa: PLC0415 - only where there is a file: a pause is in a hurry
 
     try:
         with path.open("rb") as file:
-            return tomllib.loads(file.read(CONFIG_MOST).decode()), ""
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, (error.strerror if isinstance(error, OSError) else None) or str(error)
+            return tomllib.loads(file.read(CONFIG_MOST).decode()), "", False
+    except OSError as error:
+        return {}, error.strerror or str(error), False
+    except (ValueError, RecursionError) as error:
+        return {}, str(error), True
+
+
+def _is_told(args: argparse.Namespace, env: Mapping[str, str], *, state_dir: Path | None) -> bool:
+    """Say whether the options and the environment alone lead to one daemon."""
+    if args.socket or env.get("KILLSWITCH_CONTROL__SOCKET"):
+        return True
+    return state_dir is not None and _is_there(state_dir / SOCKET_NAME)
 
 
 def _default_states(env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from killswitch.cli.out import Times, ask, emit, on_terminal, plain, say
+from killswitch.cli.queue_show import left_text
 from killswitch.cli.queue_verbs import act, warn_refused
 from killswitch.cli.reach import Reach, add_as, reach, status_or_none
 from killswitch.cli.terms import state_word
@@ -89,9 +90,7 @@ def _consents(rows: list[Doc], times: Times) -> bool:
 
 
 def _about(row: Doc, times: Times) -> str:
-    left = tr("may have gone out")
-    if row.get("sent_at"):
-        left = tr("left {when}").format(when=times.full(row["sent_at"]))
+    left = left_text(row, times) or tr("may have gone out")
     form = tr("{id} on {channel}, {state}: {left}")
     channel, state = plain(row["channel"]), state_word(row["state"])
     lines = [form.format(id=row["id"], channel=channel, state=state, left=left)]

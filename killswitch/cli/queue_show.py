@@ -123,6 +123,25 @@ def _found_word(found: str) -> str:
     )
 
 
+def left_text(doc: Doc, times: Times) -> str:
+    """Say that a post left, and when; nothing of one that has not."""
+    at = left_at(doc, times)
+    return tr("left {when}").format(when=at) if at else ""
+
+
+def left_at(doc: Doc, times: Times) -> str:
+    """Write when a post left and, where that is another second, since when it is known."""
+    if not doc.get("sent_at"):
+        return ""
+    left = times.full(doc.get("request_at") or doc["sent_at"])
+    known = times.full(doc["answer_at"]) if doc.get("answer_at") else None
+    if doc.get("request_at") and known is None:
+        return tr("{when} (no answer said so)").format(when=left)
+    if known in {left, None}:
+        return left
+    return tr("{when} (known since {known})").format(when=left, known=known)
+
+
 def wish_text(wish: Doc, times: Times) -> str:
     """Write one wish to take a post down: by whom, why, and what came of it."""
     came = {"gone": tr("taken down"), "refused": tr("refused"), "given_up": tr("not known")}
@@ -153,7 +172,7 @@ def _facts(doc: Doc, times: Times) -> Iterator[tuple[str, str]]:
     for hold in doc.get("holds") or []:
         words = ", ".join(f'"{plain(word)}"' for word in hold["words"])
         yield tr("Held by"), f"{hold_word(hold['kind'])} {plain(hold['ref'])} {words}".rstrip()
-    yield tr("Sent"), times.full(doc["sent_at"]) if doc.get("sent_at") else ""
+    yield tr("Sent"), left_at(doc, times)
     yield tr("Remote id"), plain(doc.get("remote_id") or "")
     yield tr("Address"), plain(doc.get("remote_url") or "")
     yield tr("Problem"), told(plain(doc.get("problem") or ""))

@@ -67,7 +67,7 @@ def reach(args: argparse.Namespace, *, is_panic: bool = False) -> Reach:
         raise ConfigError(
             "config_unreadable",
             f"{place.config} can't be read: {place.fault}; nothing was done",
-            "mend it, or name the right one with --config",
+            "mend it, name the right one with --config, or the daemon itself with --socket",
         )
     speak(place.language)
     for note in place.notes:

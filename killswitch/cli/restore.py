@@ -19,6 +19,7 @@ from killswitch.cli.out import ask, emit, on_terminal
 from killswitch.cli.reach import Reach, new_key, reach, who_am_i
 from killswitch.cli.words import tr
 from killswitch.clock import SystemClock
+from killswitch.control.client import start_command
 from killswitch.errors import Exit, RefusedError, UsageError
 from killswitch.flags import FlagDir
 
@@ -46,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
     lines = (
         tr("RESTORED {store} from {backup}").format(store=store, backup=backup),
         tr("The queue is PAUSED: posts that left since the backup are not known to it."),
-        tr("Next step  killswitch run, then killswitch triage"),
+        tr("Next step  {command}, then killswitch triage").format(
+            command=start_command(found.place.state_dir)
+        ),
     )
     emit(args, doc, "\n".join(lines))
     return Exit.DONE

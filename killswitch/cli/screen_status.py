@@ -103,6 +103,7 @@ class Screen:
         if not self._waits_for_another():
             yield say("One outlet"), self._one_outlet()
         yield say("Rehearsal"), self._rehearsal()
+        yield say("Config"), self._config()
         yield say("Flags"), self._flags()
         yield say("State in"), plain(str(self._doc["state_dir"])) if self._is_lost else ""
 
@@ -191,12 +192,24 @@ class Screen:
     def _posts(self, posts: list[dict[str, Any]]) -> str:
         shown = []
         for post in posts[:WENT_OUT_SHOWN]:
-            when = f"{self._times.short(post['at'])} " if post.get("at") else ""
+            at, recorded = self._left(post)
             who = f" ({plain(post['author'])})" if post.get("author") else ""
             note = f" ({told(brief(post['note']))})" if post.get("note") else ""
-            shown.append(f"{when}{plain(post['channel'])} {head(post['text'], 40)}{who}{note}")
+            name = f"{plain(post['channel'])} {head(post['text'], 40)}"
+            shown.append(f"{at}{name}{recorded}{who}{note}")
         more = len(posts) - WENT_OUT_SHOWN
         return " · ".join(shown) + (f" · +{more}" if more > 0 else "")
+
+    def _left(self, post: dict[str, Any]) -> tuple[str, str]:
+        """Tell when a request went out and, where that is another minute, when it was recorded."""
+        asked = post.get("request_at") or post.get("at")
+        if not asked:
+            return "", ""
+        left = self._times.short(asked)
+        recorded = self._times.short(post["at"]) if post.get("at") else left
+        if recorded == left:
+            return f"{left} ", ""
+        return f"{left} ", self._say(" (recorded {when})").format(when=recorded)
 
     def _held(self) -> str:
         held = (self._doc.get("queue") or {}).get("held", 0)
@@ -331,6 +344,14 @@ class Screen:
             for one in (self._doc.get("rehearsal") or [])[-3:]
         )
 
+    def _config(self) -> str:
+        refused = self._doc.get("config_refused")
+        if not refused:
+            return ""
+        form = self._say("NOT LOADED since {when}, the old one is at work: {why}")
+        when = self._times.short(refused["since"])
+        return self._ink(form.format(when=when, why=told(brief(refused["why"]))), "yellow")
+
     def _flags(self) -> str:
         return " · ".join(map(self._flag, self._doc["flags"]))
 
@@ -351,7 +372,9 @@ class Screen:
         if state == "unreachable" and self._doc.get("hint"):
             return self._say("Next step"), told(plain(self._doc["hint"]))
         if state == "unreachable":
-            return self._say("Next step"), self._say("start the daemon: killswitch run")
+            command = plain(self._doc.get("start") or "killswitch run")
+            text = self._say("start the daemon: {command}").format(command=command)
+            return self._say("Next step"), text
         return self._say('Stop everything: killswitch pause "reason"')
 
     def _paused_step(self) -> str:

@@ -80,7 +80,7 @@ def _seen(found: Reach, config: str, days: int) -> list[Doc]:
 def _feeds(config: str) -> dict[str, FeedSettings]:
     from killswitch.settings import load  # noqa: PLC0415 - heavy, and only this verb needs it
 
-    return {feed.name: feed for feed in load(Path(config), env=os.environ).feeds}
+    return {feed.name: feed for feed in load(Path(config), env=os.environ, unread=[]).feeds}
 
 
 def _rows_of(seen: list[Doc]) -> Callable[[str | None], list[Doc]]:

@@ -13,6 +13,7 @@ from killswitch.cli.reach import Reach, reach
 from killswitch.cli.screen_status import status_text
 from killswitch.cli.words import speak
 from killswitch.clock import SystemClock
+from killswitch.control.client import start_command
 from killswitch.errors import Exit, UnreachableError
 from killswitch.flags import FlagDir
 from killswitch.wire import StatusDoc, z_time
@@ -70,6 +71,7 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
         "lead_until": None,
         "flags": flags,
         # One that runs and does not answer is not to be started a second time.
+        "start": start_command(place.state_dir),
         "hint": None if error.code == "unreachable" else error.hint,
         "state_dir": str(place.state_dir),
         "language": place.language,

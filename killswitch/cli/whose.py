@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from killswitch.cli.out import Times, emit, head, labelled, plain
-from killswitch.cli.queue_show import wish_text
+from killswitch.cli.queue_show import left_text, wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.cli.terms import state_word
 from killswitch.cli.words import told, tr
@@ -35,9 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(doc: dict[str, Any], row: dict[str, Any], times: Times) -> str:
-    sent = tr("it has not left: {state}").format(state=state_word(row["state"]))
-    if doc["sent_at"]:
-        sent = tr("left {when}").format(when=times.full(doc["sent_at"]))
+    state = state_word(row["state"])
+    sent = left_text(doc, times) or tr("it has not left: {state}").format(state=state)
     first = tr("OURS: {id} on {channel}, {sent}")
     lines = [first.format(id=row["id"], channel=plain(row["channel"]), sent=sent)]
     lines.append(head(row["text"]))

@@ -35,6 +35,13 @@ from killswitch.wire.fitting import misfit
 ANSWER_S = 30.0
 """How long a command waits for its answer; a fresh look at the feeds takes up to this."""
 
+SYSTEM_STATE = Path("/var/lib/killswitch")
+UNITS = (
+    Path("/etc/systemd/system/killswitch.service"),
+    Path("/usr/lib/systemd/system/killswitch.service"),
+)
+"""Where the unit of the machine's own daemon may lie."""
+
 _UCRED = struct.Struct("3i")
 
 _BY_EXIT: dict[int, type[OperatorError]] = {
@@ -230,7 +237,7 @@ class Client:
         return UnreachableError(
             code,
             f"{told}; nothing leaves without a daemon",
-            f"start it: killswitch run; {stop}",
+            f"start it: {start_command(self._state_dir)}; {stop}",
         )
 
 
@@ -249,6 +256,23 @@ def _owners(state_dir: Path | None) -> frozenset[int]:
         with contextlib.suppress(OSError):
             owners.add(state_dir.stat().st_uid)
     return frozenset(owners)
+
+
+def start_command(state_dir: Path | None) -> str:
+    """
+    Say how a daemon that is not there is started.
+
+    By hand only for who owns its state: files of root's would keep the service from it.
+    """
+    by_hand, by_unit = "killswitch run", "systemctl start killswitch"
+    if state_dir is None:
+        return by_hand
+    if state_dir == SYSTEM_STATE and any(os.path.lexists(unit) for unit in UNITS):
+        return by_unit
+    try:
+        return by_hand if state_dir.stat().st_uid == os.geteuid() else by_unit
+    except OSError:
+        return by_hand
 
 
 def _check_server(sock: socket.socket, path: Path, owners: frozenset[int]) -> None:

@@ -20,18 +20,23 @@ from killswitch.watch.lexicons import shipped_languages
 from killswitch.watch.policies import detect_policy
 
 
-def configured(args: argparse.Namespace) -> tuple[Path | None, Settings]:
+def configured(
+    args: argparse.Namespace, *, unread: list[str] | None = None
+) -> tuple[Path | None, Settings]:
     """
     Find, load and check the configuration.
 
     Args:
         args: The global options ``config``, ``state_dir`` and ``socket``.
+        unread: For a check in a shell: takes the credentials that only the service can read.
 
     Raises:
         ConfigError: It is wrong; the message names the place and the mend.
     """
     path = find_config(args.config, os.environ)
-    settings = load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket)
+    settings = load(
+        path, env=os.environ, state_dir=args.state_dir, socket=args.socket, unread=unread
+    )
     if not settings.feeds:
         raise ConfigError(
             "no_feeds",

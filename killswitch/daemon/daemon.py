@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -25,7 +26,9 @@ from killswitch.daemon.looking import look_afresh
 from killswitch.daemon.parts import Lasting, Parts, build, changed_paths
 from killswitch.daemon.prober import Prober
 from killswitch.daemon.reaper import recover
+from killswitch.daemon.refusals import Refusals
 from killswitch.daemon.retractor import Retractor
+from killswitch.daemon.room import with_room
 from killswitch.daemon.supervisor import MOST_SLEEP_S, Loop, Supervisor
 from killswitch.daemon.sweep import Sweep, drop_staged
 from killswitch.daemon.upkeep import forget_old
@@ -73,6 +76,7 @@ class Daemon:
         self._settings = settings
         self._reload_settings = reload_settings
         self._reload_lock = threading.Lock()
+        self._refusals = Refusals(clock)
         self.store = Store(settings.store.url.get_secret_value())
         self.flags = FlagDir(Path(settings.state_dir))
         self.supervisor = Supervisor(
@@ -99,31 +103,32 @@ class Daemon:
 
     # -- start -----------------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, stop: threading.Event | None = None) -> None:
         """
-        Open everything and start the loops.
+        Open everything and start the loops; a disk that is full is waited for.
+
+        Args:
+            stop: Ends that waiting.
 
         Raises:
             OperatorError: The store or the configuration can't be used; nothing runs.
+            StoreFailedError: The store does not answer, or still had no room at ``stop``.
         """
+        patiently = partial(with_room, clock=self.clock, stop=stop or self.closing)
         settings = self._settings
         state_dir = Path(settings.state_dir)
         state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._lock = lock_store(self.store, state_dir, clock=self.clock)
         self._lock.name_store()
-        is_new = open_store(self.store)
+        patiently(self._open)
         self._lock.name_store()  # once more: a new file is only there now
-        now = self.clock.now()
-        if is_new:
-            self._furnish(now)
-        with self.store.write() as conn:
-            self._incarnation = facts.next_number(conn, "incarnation")
         self.parts = build(settings, self._lasting())
         self._build_loops(settings)
-        self._recover(now)
+        patiently(self._recover)
         passing("start.after_recovery")
         self.parts.watcher.start()
-        self.parts.grader.drain()
+        patiently(self.parts.grader.drain)
+        now = self.clock.now()
         passing("start.after_drain")
         # Both must stand before ``starting`` lifts: sight is not judged yet, and a story of the
         # last run may still be waiting for its second outlet.
@@ -139,6 +144,12 @@ class Daemon:
             feeds=len(settings.feeds),
         )
 
+    def _open(self) -> None:
+        if open_store(self.store):
+            self._furnish(self.clock.now())
+        with self.store.write() as conn:
+            self._incarnation = facts.next_number(conn, "incarnation")
+
     def _furnish(self, now: datetime) -> None:
         """Give a new store its latch and its flag directory."""
         self.flags.create()
@@ -150,7 +161,8 @@ class Daemon:
             facts.put(conn, "store_id", new_id("k"))
             facts.put_time(conn, "created_at", now)
 
-    def _recover(self, now: datetime) -> None:
+    def _recover(self) -> None:
+        now = self.clock.now()
         with self.store.write() as conn:
             # First: every other cause adds a row to the trail.
             verdict = noted.verify(conn, self.flags.state_dir, last=CHECKED_TAIL)
@@ -192,6 +204,7 @@ class Daemon:
             reload=self.reload,
             test_notices=lambda: [(d["address"], d["problem"]) for d in self._teller.test()],
             masked=lambda name: self._teller.label(name),
+            refused=lambda: self._refusals.last,
         )
 
     def _keep_lock(self) -> None:
@@ -377,12 +390,12 @@ class Daemon:
 
     def reload(self) -> Sequence[str]:
         """
-        Load the configuration again; on any error the old one stays.
+        Load the configuration again; on any error the old one stays, and the status says so.
 
         Raises:
             ConfigError: It is wrong, or changes what only a restart can change.
         """
-        with self._reload_lock:
+        with self._reload_lock, self._refusals:
             old, new = self.parts.settings, self._reload_settings()
             for name in ("state_dir", "store", "control"):
                 if getattr(old, name) != getattr(new, name):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import os
+import pwd
 import signal
 import sys
 import threading
@@ -28,7 +29,7 @@ from killswitch.control.server import ControlServer
 from killswitch.daemon import logs, systemd
 from killswitch.daemon.configured import configured
 from killswitch.daemon.daemon import Daemon
-from killswitch.errors import Exit, KillswitchError
+from killswitch.errors import Exit, KillswitchError, OperatorError
 from killswitch.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_S)
     logs.set_up()
     _, settings = configured(args)
+    refuse_foreign_state(Path(settings.state_dir))
     daemon = Daemon(settings, clock=SystemClock(), reload_settings=lambda: configured(args)[1])
     asked = _Signals()
     with asked:
@@ -58,6 +60,31 @@ def run(args: argparse.Namespace) -> int:
         except KillswitchError:
             daemon.stop()
             raise
+
+
+def refuse_foreign_state(state_dir: Path) -> None:
+    """
+    Refuse to be root on a state directory of another user's, as the service's is.
+
+    Raises:
+        OperatorError: We are; the files that we would leave there can't be read by the service.
+    """
+    try:
+        owner = state_dir.stat().st_uid
+    except OSError:
+        return  # not there yet, or not to be read: the start says which
+    if os.geteuid() != 0 or owner == 0:
+        return
+    try:
+        login = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        login = f"#{owner}"
+    raise OperatorError(
+        "wrong_user",
+        f"{state_dir} belongs to {login}: a daemon of root's would leave files there that "
+        f"{login}'s can't read; nothing was started",
+        f"systemctl start killswitch, or: sudo -u {login} killswitch run",
+    )
 
 
 class _Signals:
@@ -84,7 +111,7 @@ class _Signals:
 
 
 def _live(daemon: Daemon, settings: Settings, asked: _Signals) -> int:
-    daemon.start()
+    daemon.start(asked.stop)
     server = _control(daemon, settings)
     server.start()
     try:

@@ -52,6 +52,14 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A newer configuration that was not loaded: since when one stands there, and why the last."""
+
+    since: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hooks:
     """
     What the desk asks of the running daemon.
@@ -66,6 +74,7 @@ class Hooks:
         reload: Load the configuration again; return the changed paths.
         test_notices: Send a test notice to every address; rows of (masked address, problem).
         masked: The masked address behind a telling's address key.
+        refused: The configuration that a reload has refused since the last good one, if any.
     """
 
     wake: Callable[[], None]
@@ -77,6 +86,7 @@ class Hooks:
     reload: Callable[[], Sequence[str]]
     test_notices: Callable[[], Sequence[tuple[str, str | None]]]
     masked: Callable[[str], str]
+    refused: Callable[[], Refused | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from killswitch.desk import (
     upkeep,
 )
 from killswitch.desk.imports import Imports
+from killswitch.desk.in_time import InTime
 from killswitch.wire import (
     AckDoc,
     ActedDoc,
@@ -66,6 +67,7 @@ class Desk:
         """Ask ``context`` anew at each call: a reload replaces it."""
         self._context = context
         self._imports = Imports()
+        self._in_time = InTime()
 
     @property
     def _ctx(self) -> Context:
@@ -73,7 +75,7 @@ class Desk:
 
     def status(self) -> StatusDoc:
         """Tell the state."""
-        return status.status(self._ctx)
+        return status.status(self._ctx, self._in_time)
 
     def pause(self, reason: str, *, key: str, review_s: float | None, caller: Caller) -> PauseDoc:
         """Pause now."""

@@ -11,7 +11,7 @@ from typing import Any
 from killswitch.latch import Cause, Inhibit
 from killswitch.queue.looking import Looked
 from killswitch.queue.states import DeliveryState
-from killswitch.store import decisions, holds, looks, people, retractions
+from killswitch.store import attempts, decisions, holds, looks, people, retractions
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.wire import (
@@ -30,6 +30,7 @@ from killswitch.wire import (
 _S = DeliveryState
 # Where a post is, or may be, on its network: what was looked for and taken down is told of these.
 _OUT = frozenset({_S.UNCERTAIN, _S.SENT, _S.RETRACTING, _S.RETRACTED})
+_ASKED = _OUT | {_S.SENDING}
 # People recognise a post by its beginning.
 HEAD_CHARS = 80
 
@@ -44,12 +45,26 @@ def post_doc(one: Delivery) -> PostDoc:
     }
 
 
+def out_docs(conn: Connection, found: Sequence[Delivery]) -> list[PostDoc]:
+    """Return what went out, or may have, with when its request did."""
+    requests = attempts.requests_of(conn, [one.id for one in found])
+    return [{**post_doc(one), "request_at": _asked_at(requests.get(one.id))} for one in found]
+
+
+def _asked_at(request: Any) -> str | None:
+    return z_or_none(request.intent_at) if request else None
+
+
+def _answered_at(request: Any) -> str | None:
+    is_answered = request is not None and request.outcome == attempts.ACCEPTED
+    return z_or_none(request.ended_at) if is_answered else None
+
+
 def doubt_docs(conn: Connection, found: Sequence[Delivery]) -> list[PostDoc]:
     """Return what may have gone out, with what its network said when it was asked."""
     looked = looks.of(conn, [one.id for one in found])
     documents = []
-    for one in found:
-        document = post_doc(one)
+    for one, document in zip(found, out_docs(conn, found), strict=True):
         if one.state is _S.RETRACTING:
             document["note"] = "it is being taken down"
         elif one.id in looked and looked[one.id].looks:
@@ -136,11 +151,13 @@ def delivery_docs(
     """Return deliveries as ``queue list`` shows them, with their holds and decisions."""
     ids = [one.id for one in found]
     out = [one.id for one in found if one.state in _OUT]
+    asked = [one.id for one in found if one.state in _ASKED or one.sent_at is not None]
     wishes = retractions.of(conn, out)
     facts = _Facts(
         holds=holds.holds_of(conn, ids),
         decided=decisions.of(conn, ids),
         looked=looks.of(conn, out),
+        requests=attempts.requests_of(conn, asked),
         wishes={one: rows[-1] for one, rows in wishes.items() if rows},
         now=now,
         stale_after=stale_after,
@@ -158,6 +175,7 @@ class _Facts:
     holds: Mapping[str, Sequence[Any]]
     decided: Mapping[str, Any]
     looked: Mapping[str, Looked]
+    requests: Mapping[str, Any]
     wishes: Mapping[str, Any]
     now: datetime
     stale_after: timedelta
@@ -190,6 +208,8 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
         "approved_by": names.get(one.approved_by) if one.approved_by and as_approved else None,
         "remote_id": one.remote_id,
         "sent_at": z_or_none(one.sent_at),
+        "request_at": _asked_at(facts.requests.get(one.id)),
+        "answer_at": _answered_at(facts.requests.get(one.id)),
         "problem": one.problem,
         "expires": z_or_none(one.expires_at),
         "stale": one.state is _S.HELD and facts.now - one.due_at > facts.stale_after,

@@ -177,6 +177,8 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
                 "author": None,
                 "approved_by": None,
                 "sent_at": None,
+                "request_at": None,
+                "answer_at": None,
             }
         (document,) = delivery_docs(
             conn, [found], now=ctx.clock.now(), stale_after=ctx.queue.stale_after
@@ -188,6 +190,8 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
         "author": document.get("author"),
         "approved_by": document.get("approved_by"),
         "sent_at": document.get("sent_at"),
+        "request_at": document.get("request_at"),
+        "answer_at": document.get("answer_at"),
     }
 
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
 from killswitch.desk.context import Context
-from killswitch.desk.documents import cause_doc, doubt_docs, head, inhibit_doc, post_doc
+from killswitch.desk.documents import cause_doc, doubt_docs, head, inhibit_doc, out_docs
+from killswitch.desk.in_time import InTime
 from killswitch.errors import TransientError
 from killswitch.flags import FlagState
 from killswitch.latch import Inhibit, InhibitKind, Latch
@@ -31,6 +32,7 @@ from killswitch.store.engine import Connection, Row
 from killswitch.store.orphaned import orphaned
 from killswitch.wire import (
     ClashesDoc,
+    ConfigRefusedDoc,
     FeverDoc,
     FlagDoc,
     IncidentHeadDoc,
@@ -62,17 +64,25 @@ class _IncidentPart(TypedDict):
     clashes: ClashesDoc
 
 
-def status(ctx: Context) -> StatusDoc:
+def status(ctx: Context, in_time: InTime | None = None) -> StatusDoc:
     """
     Tell the state of everything.
 
     A store that gives no answer is part of the state, never a reason to say nothing: what is
     known without it is told, and nothing leaves meanwhile, for the gate asks the same store.
+
+    Args:
+        ctx: The daemon.
+        in_time: Gives up a store that says nothing at all; without it such a one is waited for.
     """
     flags = ctx.flags.look()
-    try:
+
+    def read() -> StatusDoc:
         with ctx.store.read(urgent=True) as conn:
-            document = _told(ctx, conn, flags)
+            return _told(ctx, conn, flags)
+
+    try:
+        document = in_time.read(read) if in_time else read()
     except TransientError as error:
         document = _without_store(ctx, flags, error)
     document["hint"] = _hint(document)
@@ -151,8 +161,14 @@ def _of_the_daemon(ctx: Context, now: datetime) -> StatusDoc:
         "language": ctx.language,
         "timezone": str(ctx.zone),
         "one_outlet": _one_outlet(ctx),
+        "config_refused": _refused(ctx),
     }
     return cast("StatusDoc", part)
+
+
+def _refused(ctx: Context) -> ConfigRefusedDoc | None:
+    refused = ctx.hooks.refused()
+    return {"since": z_time(refused.since), "why": refused.why} if refused else None
 
 
 def _flags(flags: FlagState) -> list[FlagDoc]:
@@ -319,7 +335,10 @@ def _incident_part(ctx: Context, conn: Connection, latch: Latch, now: datetime) 
     return {
         "incident": incident_head(row, story),
         "fever": fever(conn, row.story, now=now) if row.story else None,
-        "went_out": [{**post_doc(one), "author": authors.get(one.author)} for one in out],
+        "went_out": [
+            {**document, "author": authors.get(one.author)}
+            for one, document in zip(out, out_docs(conn, out), strict=True)
+        ],
         "who": _who(ctx, conn, row),
         "clashes": _clashes(conn, row.story),
     }

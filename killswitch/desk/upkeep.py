@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from killswitch.store.copying import copy_store
 from killswitch.store.orphaned import orphaned
 from killswitch.trip import tampered, trip
 from killswitch.wire import (
+    AuditBreakDoc,
     AuditPageDoc,
     AuditVerifyDoc,
     BackupDoc,
@@ -148,6 +150,8 @@ def audit_verify(ctx: Context) -> AuditVerifyDoc:
     """Check the whole chain, and that it goes as far as was noted; a broken one pauses."""
     with ctx.store.read() as conn:
         verdict = noted.verify(conn, ctx.state_dir)
+        breaks = audit.breaks(conn)
+        names = people.names(conn, {one.by for one in breaks})
     if not verdict.ok:
         with ctx.store.write() as conn:
             trip(conn, tampered(verdict), now=ctx.clock.now())
@@ -157,6 +161,19 @@ def audit_verify(ctx: Context) -> AuditVerifyDoc:
         "rows": verdict.rows,
         "broken_at": verdict.broken_at,
         "why": verdict.why,
+        "unread": verdict.unread,
+        "since": breaks[-1].start if breaks else 1,
+        "breaks": [_break_doc(one, names) for one in breaks],
+    }
+
+
+def _break_doc(one: audit.Break, names: Mapping[str, str]) -> AuditBreakDoc:
+    return {
+        "row": one.row,
+        "why": one.why,
+        "start": one.start,
+        "accepted_by": names.get(one.by, one.by),
+        "accepted_at": z_time(one.at),
     }
 
 

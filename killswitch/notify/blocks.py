@@ -169,7 +169,8 @@ def _posts(voice: Voice, posts: Iterable[Mapping[str, Any]]) -> Lines:
     for post in shown[:_POSTS_SHOWN]:
         author = plain(post.get("author") or "", NAME_LONGEST)
         by = f" ({author})" if author else ""
-        lines.append(f"  {voice.time(post.get('at'))} {voice.post(post)}{by}")
+        at = voice.time(post.get("request_at") or post.get("at"))
+        lines.append(f"  {at} {voice.post(post)}{by}")
     return [*lines, *_more(voice, len(shown) - _POSTS_SHOWN)]
 
 

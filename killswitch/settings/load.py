@@ -36,6 +36,7 @@ def load(
     env: Mapping[str, str],
     state_dir: str | None = None,
     socket: str | None = None,
+    unread: list[str] | None = None,
 ) -> Settings:
     """
     Load and check the configuration.
@@ -46,6 +47,8 @@ def load(
             ``XDG_STATE_HOME``, ``HOME``, ``TZ``.
         state_dir: The value of ``--state-dir``.
         socket: The value of ``--socket``.
+        unread: For who only looks: where there is no ``CREDENTIALS_DIRECTORY``, as in a shell, the
+            names of credentials are added here instead of being refused; something stands in.
 
     Returns:
         A frozen tree in which every default is filled in and every path is absolute.
@@ -65,7 +68,7 @@ def load(
     ]
     merged = _merge(layers)
     merged.lines = file.lines
-    _read_references(merged, env)
+    _read_references(merged, env, unread)
     _fill_in(merged.values, env)
     return _checked(merged, origin=origin, from_file=path is not None)
 
@@ -110,7 +113,7 @@ def _joined(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return joined
 
 
-def _read_references(layer: Layer, env: Mapping[str, str]) -> None:
+def _read_references(layer: Layer, env: Mapping[str, str], unread: list[str] | None) -> None:
     """Put the text of credential files where ``credential:NAME`` stands."""
 
     def resolved(value: Any, path: SettingPath) -> Any:
@@ -120,9 +123,18 @@ def _read_references(layer: Layer, env: Mapping[str, str]) -> None:
             return [resolved(inner, (*path, at)) for at, inner in enumerate(value)]
         if not isinstance(value, str) or not value.startswith(CREDENTIAL_MARK):
             return value
+        name = value.removeprefix(CREDENTIAL_MARK)
+        if unread is not None and not env.get("CREDENTIALS_DIRECTORY") and shape.is_secret(path):
+            unread.append(name)
+            return _stand_in(path)
         return _reference(value, path, layer=layer, env=env)
 
     layer.values = resolved(layer.values, ())
+
+
+def _stand_in(path: SettingPath) -> str:
+    """Write what may stand in for a secret that is not read, so that the rest can be checked."""
+    return "sqlite:////credential.db" if path[0] == "store" else "json://localhost/"
 
 
 def _reference(value: str, path: SettingPath, *, layer: Layer, env: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ nothing. A try that is proven unsent costs no budget.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,12 @@ from killswitch.store.ids import new_id
 from killswitch.store.schema import attempts, deliveries
 
 OPEN = "open"
-# Outcomes after which the post is, or may be, on the network.
+ACCEPTED = "accepted"
+# Outcomes after which the post is, or may be, out.
+_MAY_BE_OUT = (OPEN, ACCEPTED, "unknown")
+# Ids that one query names: databases limit how many.
+_PART = 1000
+# Outcomes that cost budget: the network was asked.
 _SPENT = ("open", "accepted", "refused", "unknown")
 
 
@@ -85,6 +91,29 @@ def of_delivery(conn: Connection, delivery: str) -> list[Row[Any]]:
     """Return the tries of a delivery, oldest first."""
     statement = sa.select(attempts).where(attempts.c.delivery == delivery)
     return list(conn.execute(statement.order_by(attempts.c.number)))
+
+
+def requests_of(conn: Connection, found: Sequence[str]) -> dict[str, Row[Any]]:
+    """
+    Return the try by which each delivery went out, or may have: the answered, else the newest.
+
+    Its ``intent_at`` is when the request went out; what is recorded of it may be much younger, as
+    after a restart, or where a human had to look.
+
+    Args:
+        conn: Any transaction.
+        found: Ids of deliveries; those whose request never went out are left out.
+    """
+    requests: dict[str, Row[Any]] = {}
+    for at in range(0, len(found), _PART):
+        statement = sa.select(attempts).where(
+            attempts.c.delivery.in_(found[at : at + _PART]), attempts.c.outcome.in_(_MAY_BE_OUT)
+        )
+        # An answer last: it stays, whatever was tried after it.
+        answered = sa.case((attempts.c.outcome == ACCEPTED, 1), else_=0)
+        for row in conn.execute(statement.order_by(answered, attempts.c.number)):
+            requests[row.delivery] = row
+    return requests
 
 
 def sends_since(

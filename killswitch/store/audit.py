@@ -41,12 +41,37 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check of the chain found."""
+    """
+    What a check of the chain found.
+
+    ``unread`` says that it could not be checked to its end: nothing was found broken.
+    """
 
     ok: bool
     rows: int
     broken_at: int | None = None
     why: str | None = None
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """
+    A break that a human has accepted by a resume, and where the chain began anew after it.
+
+    Attributes:
+        row: The first row that does not hold; None where the rows themselves did.
+        why: What is wrong there; without a row, what the new start says of itself.
+        start: The row with which the chain began anew.
+        by: Id of the person who accepted it.
+        at: When.
+    """
+
+    row: int | None
+    why: str
+    start: int
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +167,35 @@ def verify(conn: Connection, *, last: int | None = None) -> Verdict:
     return _follow(conn, first, start=start, head=head)
 
 
+def breaks(conn: Connection) -> list[Break]:
+    """
+    List what was broken before the chain began anew, oldest first: it was seen, not mended.
+
+    Args:
+        conn: A read transaction.
+    """
+    found, first = [], 1
+    for start in conn.execute(_starts().order_by(audit.c.seq)).all():
+        row, why = _first_broken(conn, first, before=start.seq)
+        why = why or str(data_of(start).get("why"))
+        found.append(Break(row, why, start.seq, by=start.actor, at=start.at))
+        first = start.seq
+    return found
+
+
+def _first_broken(conn: Connection, first: int, *, before: int) -> tuple[int | None, str]:
+    """Find the first row of an older chain that does not hold; None where all of them do."""
+    statement = sa.select(audit).where(audit.c.seq >= first, audit.c.seq < before)
+    previous, expected = GENESIS, first
+    with conn.execute(statement.order_by(audit.c.seq).execution_options(yield_per=1000)) as found:
+        for row in found:
+            why = _broken(row, previous, expected)
+            if why:
+                return min(row.seq, expected), why
+            previous, expected = row.hash, row.seq + 1
+    return (expected, f"row {expected} is missing") if expected != before else (None, "")
+
+
 def verify_next(
     conn: Connection, after: Place | None, *, most: int
 ) -> tuple[Verdict, Place | None]:
@@ -171,12 +225,15 @@ def verify_next(
     return Verdict(ok=True, rows=count), after if count == most else None
 
 
+def _starts() -> sa.Select[Any]:
+    """Select the rows with which the chain began anew."""
+    return sa.select(audit).where(audit.c.event == RESTARTED, audit.c.prev == GENESIS)
+
+
 def _newest_start(conn: Connection) -> int:
     """Return the row at which the chain begins: the first, or the newest restart."""
-    statement = sa.select(sa.func.max(audit.c.seq)).where(
-        audit.c.event == RESTARTED, audit.c.prev == GENESIS
-    )
-    return conn.execute(statement).scalar() or 1
+    newest = _starts().with_only_columns(sa.func.max(audit.c.seq))
+    return conn.execute(newest).scalar() or 1
 
 
 def _follow(conn: Connection, first: int, *, start: int, head: Row[Any]) -> Verdict:

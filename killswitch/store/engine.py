@@ -15,6 +15,8 @@ Invariants:
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,8 @@ MIN_SQLITE = (3, 35, 0)
 # A hung server must become an error, so that the gate stays shut rather than stuck.
 _PG_WORK = "-c lock_timeout=1000 -c statement_timeout=5000"
 _PG_URGENT = "-c lock_timeout=200 -c statement_timeout=1000"
-_PG_ALWAYS = "-c idle_in_transaction_session_timeout=2000 -c timezone=UTC"
+# Whatever the role or the database is set to: a pause that was told as durable must be so.
+_PG_ALWAYS = "-c idle_in_transaction_session_timeout=2000 -c timezone=UTC -c synchronous_commit=on"
 _PG_CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -51,6 +54,10 @@ _PG_CONNECT = {
 
 class StoreFailedError(TransientError):
     """The database could not read or write: disk full, read-only, corrupt, or server gone."""
+
+
+class StoreFullError(StoreFailedError):
+    """There is no room on the store's disk; what is in the store is whole."""
 
 
 class Store:
@@ -92,7 +99,7 @@ class Store:
             StoreFailedError: The database failed; nothing was written, or its fate is unknown.
             InvariantBroken: The database refused a move of a delivery's state.
         """
-        with self._turn(urgent=urgent), _translated(), self._connect(urgent=urgent) as conn:
+        with self._turn(urgent=urgent), self._translated(), self._connect(urgent=urgent) as conn:
             conn.execution_options(ks_write=True)
             with conn.begin():
                 yield conn
@@ -112,8 +119,19 @@ class Store:
             StoreBusyError: The database did not answer in time.
             StoreFailedError: The database failed.
         """
-        with _translated(), self._connect(urgent=urgent) as conn, conn.begin():
+        with self._translated(), self._connect(urgent=urgent) as conn, conn.begin():
             yield conn
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.TimeoutError as error:
+            raise StoreBusyError("store_busy", "all connections to the store are in use") from error
+        except sa.exc.DBAPIError as error:
+            if _is_full(error.orig, self.path):
+                raise _full(error) from error
+            raise _ours(error) from error
 
     def _connect(self, *, urgent: bool) -> Connection:
         return (self._urgent if urgent else self._work).connect()
@@ -125,7 +143,7 @@ class Store:
         Raises:
             StoreFailedError: The database does not answer.
         """
-        with _translated():
+        with self._translated():
             conn = self._work.connect()
             conn.detach()
             return conn
@@ -208,6 +226,10 @@ _REFUSALS = ("transition refused", "never removed", "append only", "stays closed
 # deadlock that we lost, a transaction that could not be put in order, a key that another
 # transaction wrote at the same moment: what a second try finds settled.
 _SQLITE_BUSY = frozenset({5, 6})
+_SQLITE_IO = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_PG_FULL = "53100"
+# Less than the index of a WAL wants when it begins (32 KiB) and some pages.
+ROOM_BYTES = 64 * 1024
 _PG_BUSY = frozenset({"55P03", "40P01", "40001"})
 
 
@@ -233,14 +255,40 @@ def insert_new(conn: Connection, table: sa.Table, row: Mapping[str, Any]) -> boo
     return done.first() is not None
 
 
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _is_full(error: BaseException | None, path: Path | None) -> bool:
+    """
+    Say whether a failure means that there is no room.
+
+    SQLite says FULL only of its database; where its WAL or the index of it finds no room, that is
+    an I/O error like any other.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return getattr(error, "sqlstate", None) == _PG_FULL
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return True
+    return code & 0xFF in _SQLITE_IO and path is not None and _has_no_room(path.parent)
+
+
+def _has_no_room(folder: Path) -> bool:
     try:
-        yield
-    except sa.exc.TimeoutError as error:
-        raise StoreBusyError("store_busy", "all connections to the store are in use") from error
-    except sa.exc.DBAPIError as error:
-        raise _ours(error) from error
+        return shutil.disk_usage(folder).free < ROOM_BYTES
+    except OSError:
+        return False
+
+
+def _full(error: sa.exc.DBAPIError) -> StoreFullError:
+    return StoreFullError(
+        "store_full",
+        f"the disk is full ({str(error.orig).strip()}); the store is untouched, nothing is sent",
+        "make room on the disk of the store; nothing is to be restored",
+    )
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Say whether a driver's error means that a file is no whole SQLite database."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _ours(error: sa.exc.DBAPIError) -> Exception:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,16 +12,36 @@ from killswitch.store.deliveries import Delivery, delivery, select
 from killswitch.store.schema import attempts, deliveries
 
 _S = DeliveryState
+# A request that began so long before an instant may have been on the wire then: the gate's T_SEND.
+_LONGEST_REQUEST = timedelta(seconds=20)
 
 
 def sent_between(conn: Connection, start: datetime, end: datetime) -> list[Delivery]:
-    """Return what went out between two instants, oldest first."""
-    statement = select().where(
-        deliveries.c.state.in_(["sent", "retracting", "retracted"]),
-        deliveries.c.sent_at >= start,
-        deliveries.c.sent_at < end,
+    """
+    Return what went out by a request on the wire between two instants, oldest first.
+
+    When that was recorded does not count: it may have been after a restart, or by a human.
+    """
+    asked = (
+        sa.select(attempts.c.delivery, sa.func.min(attempts.c.intent_at).label("at"))
+        .where(
+            attempts.c.outcome.in_(["accepted", "unknown"]),
+            attempts.c.intent_at >= start - _LONGEST_REQUEST,
+            attempts.c.intent_at < end,
+        )
+        .group_by(attempts.c.delivery)
+        .subquery()
     )
-    return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.sent_at))]
+    statement = (
+        select()
+        .join(asked, asked.c.delivery == deliveries.c.id)
+        .where(
+            deliveries.c.state.in_(["sent", "retracting", "retracted"]),
+            deliveries.c.sent_at.is_not(None),
+        )
+    )
+    found = conn.execute(statement.order_by(asked.c.at, deliveries.c.id))
+    return [delivery(row) for row in found]
 
 
 def sent_since(conn: Connection, since: datetime) -> dict[str, int]:

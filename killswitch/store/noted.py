@@ -85,6 +85,12 @@ def verify(conn: Connection, state_dir: Path, *, last: int | None = None) -> Ver
         noted = _read(state_dir / FILE_NAME)
     except FileNotFoundError:
         return verdict
+    except PermissionError as error:
+        why = (
+            f"{FILE_NAME} can't be read ({error.strerror}), so nobody knows how far the trail "
+            f"went: give it back to the daemon's user (chown in {state_dir})"
+        )
+        return Verdict(ok=False, rows=verdict.rows, why=why, unread=True)
     except (OSError, ValueError, LookupError, TypeError) as error:
         why = f"{FILE_NAME} can't be read ({error}), so nobody knows how far the trail went"
         return Verdict(ok=False, rows=verdict.rows, why=why)

@@ -24,7 +24,14 @@ from killswitch.errors import KillswitchError, OperatorError
 from killswitch.failpoints import passing
 from killswitch.lockfile import LOCK_NAME, StoreName
 from killswitch.store import facts
-from killswitch.store.engine import MIN_SQLITE, Connection, Store, StoreFailedError
+from killswitch.store.engine import (
+    MIN_SQLITE,
+    Connection,
+    Store,
+    StoreFailedError,
+    StoreFullError,
+    is_damage,
+)
 from killswitch.store.migrate import HEAD, upgrade, version_of
 
 # How long a daemon that starts waits for one that is just ending, or for a command that looks.
@@ -208,6 +215,8 @@ def open_store(store: Store) -> bool:
     """
     if store.is_sqlite:
         _check_sqlite(store)
+    else:
+        _check_server(store)
     version = version_of(store)
     if version != HEAD:
         if version is not None:
@@ -216,6 +225,20 @@ def open_store(store: Store) -> bool:
         upgrade(store)
     with store.read() as conn:
         return facts.get(conn, "created_at") is None
+
+
+def _check_server(store: Store) -> None:
+    """Refuse a server that may lose a commit: what stands between us may not pass on our wish."""
+    with store.read() as conn:
+        synchronous = conn.exec_driver_sql("SHOW synchronous_commit").scalar()
+    if synchronous != "on":
+        raise OperatorError(
+            "server_not_durable",
+            f"synchronous_commit is {synchronous} and can't be set to on: a pause could be lost "
+            "at a power cut; nothing was started",
+            "let the pooler in between pass on the option synchronous_commit, or set it for the "
+            "role: ALTER ROLE killswitch SET synchronous_commit = on",
+        )
 
 
 def _check_sqlite(store: Store) -> None:
@@ -227,7 +250,15 @@ def _check_sqlite(store: Store) -> None:
             synchronous = conn.exec_driver_sql("PRAGMA synchronous").scalar()
             check = conn.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     except StoreFailedError as error:
-        raise _damaged(store, error.message) from error
+        if is_damage(error.__cause__):
+            raise _damaged(store, error.message) from error
+        if isinstance(error, StoreFullError):
+            raise
+        raise OperatorError(
+            "store_unreadable",
+            f"{store.path} can't be opened ({error.message}); nothing was changed",
+            "look at the disk, and at the rights on the file and its folder",
+        ) from error
     if journal != "wal" or synchronous != 2:  # 2 = FULL
         raise OperatorError(
             "sqlite_pragmas",

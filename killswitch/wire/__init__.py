@@ -58,6 +58,7 @@ from killswitch.wire.requests import (
 from killswitch.wire.status import (
     ByHandDoc,
     ClashesDoc,
+    ConfigRefusedDoc,
     FailingDoc,
     FeverDoc,
     IncidentHeadDoc,
@@ -78,6 +79,7 @@ from killswitch.wire.times import (
     z_time,
 )
 from killswitch.wire.upkeep import (
+    AuditBreakDoc,
     AuditPageDoc,
     AuditVerifyDoc,
     BackupDoc,
@@ -103,6 +105,7 @@ __all__ = [
     "ActedDoc",
     "AddedDoc",
     "AttemptDoc",
+    "AuditBreakDoc",
     "AuditDoc",
     "AuditPageDoc",
     "AuditVerifyDoc",
@@ -114,6 +117,7 @@ __all__ = [
     "ChannelDoc",
     "ClashesDoc",
     "CommittedDoc",
+    "ConfigRefusedDoc",
     "DeliveryDoc",
     "DeliveryShownDoc",
     "DismissDoc",

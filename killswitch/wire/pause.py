@@ -48,12 +48,18 @@ class FlagDoc(TypedDict):
 
 
 class PostDoc(TypedDict):
-    """A delivery in one line: on the wire, uncertain, gone out; ``note``: what is known of it."""
+    """
+    A delivery in one line: on the wire, uncertain, gone out; ``note``: what is known of it.
+
+    ``request_at`` is when the request that sent it, or may have, went out; ``at`` when it was
+    written down as sent, which may be long after.
+    """
 
     id: str
     channel: str
     text: str
     at: NotRequired[str | None]
+    request_at: NotRequired[str | None]
     author: NotRequired[str | None]
     note: NotRequired[str | None]
 

@@ -56,7 +56,13 @@ class RetractionDoc(TypedDict):
 
 
 class DeliveryDoc(TypedDict):
-    """One delivery, as ``queue list`` shows it."""
+    """
+    One delivery, as ``queue list`` shows it.
+
+    ``request_at`` is when the request that sent it, or may have, went out; ``answer_at`` when an
+    answer, or a look at the network, said that it is out, None where a human said so; ``sent_at``
+    is what was written down as its sending, which may be long after the request.
+    """
 
     id: str
     post: str
@@ -79,6 +85,8 @@ class DeliveryDoc(TypedDict):
     remote_id: NotRequired[str | None]
     remote_url: NotRequired[str | None]
     sent_at: NotRequired[str | None]
+    request_at: NotRequired[str | None]
+    answer_at: NotRequired[str | None]
     problem: NotRequired[str | None]
     expires: NotRequired[str | None]
     stale: NotRequired[bool]

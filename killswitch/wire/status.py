@@ -124,8 +124,19 @@ class OneOutletDoc(TypedDict):
     since: str
 
 
+class ConfigRefusedDoc(TypedDict):
+    """A newer configuration that was refused; the one before it is at work."""
+
+    since: str
+    why: str
+
+
 class StatusDoc(TypedDict):
-    """The status; without a daemon only the first part is there, with ``unreachable``."""
+    """
+    The status; without a daemon only the first part is there, with ``unreachable``.
+
+    ``start`` is the command that starts a daemon that is not there.
+    """
 
     state: State
     mode: str | None
@@ -154,6 +165,8 @@ class StatusDoc(TypedDict):
     notices: NotRequired[NoticesDoc]
     last_round_age_s: NotRequired[float | None]
     hint: NotRequired[str | None]
+    start: NotRequired[str]
+    config_refused: NotRequired[ConfigRefusedDoc | None]
     rehearsal: NotRequired[list[RehearsalDoc]]
     one_outlet: NotRequired[list[OneOutletDoc]]
     orphaned: NotRequired[dict[str, int]]

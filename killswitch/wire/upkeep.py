@@ -68,13 +68,15 @@ class IncidentShownDoc(IncidentDoc):
 
 
 class WhoseDoc(TypedDict):
-    """Whether something left through our gate."""
+    """Whether something left through our gate; the times are those of its delivery."""
 
     found: bool
     delivery: DeliveryDoc | None
     author: str | None
     approved_by: str | None
     sent_at: str | None
+    request_at: NotRequired[str | None]
+    answer_at: NotRequired[str | None]
 
 
 class TellingDoc(TypedDict):
@@ -119,13 +121,31 @@ class AuditPageDoc(TypedDict):
     next: int | None
 
 
+class AuditBreakDoc(TypedDict):
+    """A break that a human accepted: the chain began anew at the row ``start``."""
+
+    row: int | None
+    why: str
+    start: int
+    accepted_by: str
+    accepted_at: str
+
+
 class AuditVerifyDoc(TypedDict):
-    """Whether the chain of audit rows is whole."""
+    """
+    Whether the chain of audit rows is whole from its newest start, the row ``since``, on.
+
+    ``breaks`` lists what was broken before that and accepted by a human; a trail that was never
+    broken has none, and begins at row 1. ``unread``: not ok because it could not be checked.
+    """
 
     ok: bool
     rows: int
     broken_at: int | None
     why: str | None
+    unread: bool
+    since: int
+    breaks: list[AuditBreakDoc]
 
 
 class BackupDoc(TypedDict):

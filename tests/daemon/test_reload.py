@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from killswitch.clock import SystemClock
 from killswitch.daemon.daemon import Daemon
+from killswitch.errors import ConfigError
 from killswitch.settings import load
 from killswitch.store import latch as latch_store
 from killswitch.store import news
@@ -237,3 +238,22 @@ def test_what_comes_from_an_address_that_a_reload_changed_is_dropped(house, pool
     house.poll()
     assert "Council paints the lake path" in house.seen()
     assert house.row("courier").etag == '"moved"'
+
+
+def test_a_refused_reload_is_told_until_a_good_one(house):
+    assert house.daemon.desk.status()["config_refused"] is None
+    good = house.path.read_text()
+    house.path.write_text(good + "frehs = 1\n")
+    with pytest.raises(ConfigError):
+        house.daemon.reload()
+    told = house.daemon.desk.status()["config_refused"]
+    assert "frehs" in told["why"]
+    house.path.write_text("mode = ")
+    with pytest.raises(ConfigError):
+        house.daemon.reload()
+    again = house.daemon.desk.status()["config_refused"]
+    assert again["since"] == told["since"], "since when the file and the daemon differ"
+    assert "frehs" not in again["why"]
+    house.path.write_text(good)
+    house.daemon.reload()
+    assert house.daemon.desk.status()["config_refused"] is None

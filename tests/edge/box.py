@@ -69,7 +69,7 @@ class Box(contextlib.AbstractContextManager["Box"]):
         Boot.
 
         Args:
-            etc: Folder of unit files and drop-ins, seen inside as ``/etc/systemd/system``.
+            etc: Folder of unit files and drop-ins; a copy of it is ``/etc/systemd/system`` inside.
             read_only: Path inside -> path here.
             writable: The same, for folders that outlive the box or are read from here.
         """
@@ -80,7 +80,7 @@ class Box(contextlib.AbstractContextManager["Box"]):
         (units / TARGET).write_text(BARE_SYSTEM)
         for name in MASKED:
             (units / name).symlink_to("/dev/null")
-        binds = [f"--bind-ro={units}:/etc/systemd/system"]
+        binds = [f"--bind={units}:/etc/systemd/system"]
         binds += [f"--bind-ro={here}:{inside}" for inside, here in read_only.items()]
         binds += [f"--bind={here}:{inside}" for inside, here in writable.items()]
         self._init = 0

@@ -306,7 +306,10 @@ class FakeDesk:
 
     def audit_verify(self):
         self.note("audit_verify")
-        return {"ok": True, "rows": 1, "broken_at": None, "why": None}
+        return {
+            "ok": True, "rows": 1, "broken_at": None, "why": None, "unread": False,
+            "since": 1, "breaks": [],
+        }  # fmt: skip
 
     def erase(self, login, *, caller):
         self.note("erase", login=login)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import sys
 import threading
@@ -399,6 +400,29 @@ def looked(**changes):
     return doc | {"words": "looked 3 times, not found"} | changes
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("2026-03-02T08:30:00Z", " (known since 2026-03-02 09:30:00 CET)"),
+        ("2026-03-02T07:00:00.4Z", ""),
+        (None, " (no answer said so)"),
+    ],
+)
+def test_a_post_left_when_its_request_went_out(ks, desk, answer, told):
+    row = out_there(request_at="2026-03-02T07:00:00Z", answer_at=answer)
+    desk.deliveries = [row | {"looks": [], "retractions": []}]
+    desk.whose = lambda query: {
+        "found": True, "delivery": row, "author": "lea", "approved_by": None,
+        "sent_at": row["sent_at"], "request_at": row["request_at"], "answer_at": answer,
+    }  # fmt: skip
+    incident = desk.incident("i1") | {"posts": [row]}
+    desk.incident = lambda ref: incident
+    left = f"2026-03-02 08:00:00 CET{told}"
+    assert re.search(rf"Sent +{re.escape(left)}\n", ks("queue", "show", "d1")[1])
+    assert f"OURS: d1 on web, left {left}\n" in ks("whose", "d1")[1]
+    assert f"left {left}\n" in ks("incidents", "show", "i1")[1]
+
+
 def test_what_was_looked_for_and_taken_down_is_shown_everywhere(ks, desk):
     look = {"attempt": 1, "at": "2026-03-02T09:00:00Z", "found": "absent", "detail": "HTTP 404"}
     row = out_there(state="uncertain", looked=looked(), retraction=A_WISH)
@@ -621,11 +645,31 @@ def test_what_is_not_ours_is_exit_one(ks):
 
 
 def test_a_broken_chain_is_exit_one(ks, desk):
-    broken = {"ok": False, "rows": 9, "broken_at": 5, "why": "hash"}
+    broken = {
+        "ok": False, "rows": 9, "broken_at": 5, "why": "hash", "unread": False,
+        "since": 1, "breaks": [],
+    }  # fmt: skip
     desk.audit_verify = lambda: broken
     code, out, _ = ks("audit", "verify")
     assert code == 1
     assert "BROKEN at row 5" in out
+
+
+def test_a_trail_that_was_resumed_past_a_break_says_so(ks, desk):
+    accepted = {
+        "row": 4, "why": "row 4 was changed", "start": 33, "accepted_by": "lea",
+        "accepted_at": "2026-03-02T10:00:00Z",
+    }  # fmt: skip
+    doc = {
+        "ok": True, "rows": 5, "broken_at": None, "why": None, "unread": False,
+        "since": 33, "breaks": [accepted],
+    }  # fmt: skip
+    desk.audit_verify = lambda: doc
+    code, out, _ = ks("audit", "verify")
+    assert code == 0
+    assert "WHOLE since row 33: 5 rows" in out
+    assert "BROKEN BEFORE row 33, at row 4 (row 4 was changed): accepted by lea, " in out
+    assert json.loads(ks("audit", "verify", "--json")[1])["breaks"] == [accepted]
 
 
 def test_an_address_that_takes_nothing_is_exit_one(ks, desk):
@@ -851,6 +895,24 @@ def test_a_good_configuration_is_listed(config, capsys):
     doc = json.loads(capsys.readouterr().out)
     assert doc["ok"] is True
     assert {"path", "value", "source"} == doc["settings"][0].keys()
+
+
+def test_what_only_the_service_can_read_is_a_note_and_no_fault(ks, home, capsys, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = home / "service.toml"
+    feeds = "".join(
+        f'[[feeds]]\nname = "{name}"\nurl = "https://{name}.example/rss"\ncountry = "fr"\n'
+        for name in ("lelac", "dauphin")
+    )
+    path.write_text(f'[notify]\nurls = ["credential:addr"]\n{feeds}')
+    note = "credential addr: only the service can read it"
+    code, out, _ = ks("--config", str(path), "run", "--check")
+    assert (code, note in out) == (0, True)
+    code, out, _ = ks("--config", str(path), "config", "check", "--json")
+    assert (code, json.loads(out)["notes"]) == (0, [note])
+    (line,) = [x for x in ks("--config", str(path), "doctor")[1].splitlines() if "configur" in x]
+    assert line.startswith("ok ")
+    assert note in line
 
 
 @pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"]], ids=str)

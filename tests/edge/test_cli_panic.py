@@ -456,6 +456,16 @@ def test_a_named_configuration_that_can_not_be_read_is_final(home, desk, words):
     assert desk.calls == []
 
 
+@pytest.mark.parametrize("words", [["status"], ["queue"], ["ack"], ["config", "reload"]])
+def test_a_slip_in_the_file_locks_nobody_out_of_a_daemon_that_runs(home, desk, words):
+    (home / "broken.toml").write_text('mode = "live"\nstate_dir = \n')
+    with serving(desk, home):
+        found = run(home, "--config", str(home / "broken.toml"), *words)
+    assert found.returncode in {0, 3}, found.stderr
+    assert "broken.toml was passed over" in found.stderr
+    assert "line 2" in found.stderr
+
+
 def test_an_unwritable_standard_output_changes_no_exit_code(home, desk):
     reading, writing = os.pipe()
     os.close(reading)

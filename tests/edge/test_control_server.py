@@ -20,7 +20,7 @@ from killswitch.control import exchange as exchange_module
 from killswitch.control import server as server_module
 from killswitch.control.admission import SEALS_AT_ONCE, SEALS_EACH_UID
 from killswitch.control.app import BODY_MOST, create_app
-from killswitch.control.client import Client
+from killswitch.control.client import Client, start_command
 from killswitch.control.peers import Peer, Roles
 from killswitch.control.rim import WAITING
 from killswitch.control.server import HEADER_MOST, ControlServer, bind_socket
@@ -627,6 +627,24 @@ def test_no_daemon_is_unreachable_with_a_hint(home):
         Client(home / "control.sock").get("/status")
     assert refusal.value.exit == 4
     assert "killswitch run" in refusal.value.hint
+
+
+def test_a_daemon_of_another_user_is_started_by_systemd_and_not_by_hand(home):
+    """Root who runs it by hand leaves files there that the service can't read."""
+    os.chown(home, 12345, -1)
+    assert start_command(home) == "systemctl start killswitch"
+    os.chown(home, os.geteuid(), -1)
+    assert start_command(home) == "killswitch run"
+    assert start_command(None) == "killswitch run"
+
+
+def test_the_machines_own_daemon_is_started_by_its_unit(home, monkeypatch):
+    monkeypatch.setattr("killswitch.control.client.UNITS", (home / "killswitch.service",))
+    monkeypatch.setattr("killswitch.control.client.SYSTEM_STATE", home)
+    assert start_command(home) == "killswitch run"
+    (home / "killswitch.service").touch()
+    assert start_command(home) == "systemctl start killswitch"
+    assert start_command(home / "other") == "killswitch run"
 
 
 def test_a_stale_socket_is_unreachable(home):

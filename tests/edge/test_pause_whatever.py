@@ -344,6 +344,48 @@ def test_a_full_disk_stops_no_pause(folder, newsroom, newsroom_server):
         judge(house, newsroom, told)
 
 
+def test_a_disk_that_is_full_at_start_is_waited_for_and_called_what_it_is(
+    folder, newsroom, newsroom_server
+):
+    needs("a full disk", "mount")
+    state = folder / "state"
+    with (
+        mounted(state, "-t", "tmpfs", "-o", "size=6m", "none"),
+        House(folder, newsroom_server, queue=QUEUE) as house,
+    ):
+        house.state_is("running")
+        house.kill()
+        with pytest.raises(OSError, match="No space"):
+            fill(state / "fill")
+        house.start()
+        house.until(lambda: "store.full" in house.log.read_text())
+        is_accepted(press(house))
+        assert "damaged" not in house.log.read_text()
+        (state / "fill").unlink()
+        is_paused_again(house)
+        house.stop()
+
+
+def test_a_daemon_that_waits_for_room_can_be_stopped(folder, newsroom, newsroom_server):
+    needs("a full disk", "mount")
+    state = folder / "state"
+    with (
+        mounted(state, "-t", "tmpfs", "-o", "size=6m", "none"),
+        House(folder, newsroom_server, queue=QUEUE) as house,
+    ):
+        house.state_is("running")
+        house.kill()
+        with pytest.raises(OSError, match="No space"):
+            fill(state / "fill")
+        house.start()
+        house.until(lambda: "store.full" in house.log.read_text())
+        house.signal(signal.SIGTERM)
+        assert house.daemon is not None
+        assert house.daemon.wait(20) == 1
+        house.daemon = None
+        assert "the disk is full" in house.log.read_text()
+
+
 def test_a_store_that_became_read_only_stops_no_pause(folder, newsroom, newsroom_server):
     with (
         a_disk_that_may_fail(folder, folder / "store") as disk,

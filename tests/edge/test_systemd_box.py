@@ -1,4 +1,8 @@
-"""The packaged daemon under its real units: installed, booted, sandboxed, killed, restarted."""
+"""
+The packaged daemon under its real units: installed, booted, sandboxed, killed, restarted.
+
+It is installed by the very lines of the README, on a system whose ``/etc`` is as good as empty.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,10 @@ import pytest
 from tests.edge.box import Box, why_no_box
 
 ROOT = Path(__file__).parents[2]
-UNITS = ROOT / "systemd"
+README = ROOT / "README.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
+SOURCE = "/src/killswitch"
+"""Where the box has what a person unpacks: the unit files and a configuration."""
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 KILLSWITCH = ("/opt/killswitch/bin/python", "-I", "-m", "killswitch")
 SERVICE = "killswitch.service"
@@ -109,14 +116,37 @@ def _feed(title: str) -> str:
     )
 
 
+def _lines(first: str, last: str, *, of: Path = README) -> str:
+    """Return a document's commands from one that begins with ``first`` to one with ``last``."""
+    text = of.read_text().splitlines()
+    commands = [line.strip() for line in text if line.startswith("    ")]
+    start = next(at for at, line in enumerate(commands) if line.startswith(first))
+    end = next(at for at in range(start, len(commands)) if commands[at].startswith(last))
+    return "\n".join(commands[start : end + 1])
+
+
+# What comes before is pip's: the package is installed from a wheel, without a network.
+INSTALL = _lines("ln -s", "systemd-tmpfiles")
+CONFIGURE = _lines("install -o root", "install")
+START = _lines("systemctl daemon-reload", "systemctl enable")
+REVIVE = _lines("systemctl reset-failed", "systemctl start", of=OPERATIONS)
+
+
 @pytest.fixture
 def etc(tmp_path):
-    """What an administrator puts into /etc/systemd/system; a test may add drop-ins."""
+    """What lies in /etc/systemd/system beside our units; a test may add drop-ins."""
     folder = tmp_path / "etc"
     folder.mkdir()
-    for unit in (*UNITS.glob("*.service"), *UNITS.glob("*.socket")):
-        shutil.copy(unit, folder)
     (folder / "feeds.service").write_text(FEED_SERVER)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path):
+    """What a person unpacks and writes before the README's lines are typed."""
+    folder = tmp_path / "source"
+    shutil.copytree(ROOT / "systemd", folder / "systemd")
+    (folder / "killswitch.toml").write_text(CONFIG)
     return folder
 
 
@@ -126,10 +156,14 @@ class Machine:
     def __init__(self, box: Box) -> None:
         self.box = box
 
+    def type(self, lines: str) -> None:
+        """Run lines of the README one by one, as root, in the folder it speaks of."""
+        done = self.box.run("sh", "-exc", f"cd {SOURCE}\n{lines}")
+        assert done.returncode == 0, done.stdout + self.log()
+
     def start(self) -> None:
         self.box.run("systemctl", "start", "feeds.service")
-        done = self.box.run("systemctl", "start", SERVICE)
-        assert done.returncode == 0, done.stdout + self.log()
+        self.type(START)
 
     def killswitch(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.box.run(*KILLSWITCH, *arguments)
@@ -145,28 +179,35 @@ class Machine:
         while self.service(name) != value:
             pause.wait(0.1)
 
+    def await_state(self, state: str) -> None:
+        pause = threading.Event()
+        while self.status()["state"] != state:
+            pause.wait(0.1)
+
     def log(self) -> str:
         return self.box.journal(SERVICE)
 
 
 @pytest.fixture
-def machine(installed, etc, tmp_path):
+def machine(installed, etc, source, tmp_path):
     (tmp_path / "feeds").mkdir()
     for name in ("north", "south"):
         (tmp_path / "feeds" / f"{name}.xml").write_text(_feed(name))
-    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "bin").mkdir()
     with Box(
         etc=etc,
         read_only={
             "/opt/killswitch": installed,
             "/opt/dependencies": Path(sysconfig.get_path("purelib")),
             "/srv": tmp_path / "feeds",
-            "/etc/sysusers.d/killswitch.conf": UNITS / "killswitch.sysusers.conf",
-            "/etc/tmpfiles.d/killswitch.conf": UNITS / "killswitch.tmpfiles.conf",
+            SOURCE: source,
         },
-        writable={"/etc/killswitch/config.toml": tmp_path / "config.toml"},
+        writable={"/usr/local/bin": tmp_path / "bin"},
     ) as box:
-        yield Machine(box)
+        machine = Machine(box)
+        machine.type(INSTALL)
+        machine.type(CONFIGURE)
+        yield machine
 
 
 def test_the_service_gets_ready_in_its_sandbox_and_says_what_it_watches(machine):
@@ -187,7 +228,7 @@ def test_a_pause_outlives_restart_and_stop_and_the_socket_waits_for_the_daemon(m
     assert machine.status()["state"] == "paused"
     # The service is gone, the socket is not: the question itself brings the daemon back.
     machine.box.run("systemctl", "stop", SERVICE)
-    assert machine.status()["state"] in {"paused", "starting"}
+    machine.await_state("paused")
     assert machine.service("ActiveState") in {"active", "activating"}
 
 
@@ -197,9 +238,7 @@ def test_any_member_of_the_group_stops_everything_with_touch(machine):
     somebody = ("setpriv", "--reuid=2000", "--regid=2000", "--groups=killswitch")
     done = machine.box.run(*somebody, "touch", flag)
     assert done.returncode == 0, done.stdout
-    pause = threading.Event()
-    while machine.status()["state"] != "paused":
-        pause.wait(0.1)
+    machine.await_state("paused")
 
 
 def test_a_daemon_that_hangs_is_killed_and_comes_back_paused(machine, etc):
@@ -226,3 +265,21 @@ def test_a_wrong_configuration_keeps_it_down_and_a_human_is_told(machine):
     assert machine.service("ExecMainStatus") == "78"
     assert machine.service("NRestarts") == "0"
     assert "is DOWN" in machine.box.journal("killswitch-alert@killswitch.service.service")
+
+
+def test_after_too_many_starts_that_failed_the_documents_lines_bring_it_back(machine):
+    machine.start()
+    good = "/etc/killswitch/config.toml"
+    spoil = f"cp {good} /run/good.toml; printf 'mode = \"fast\"\\n' > {good}"
+    machine.box.run("sh", "-c", spoil)
+    machine.box.run("systemctl", "restart", SERVICE)
+    machine.await_service("ActiveState", "failed")
+    # Whoever asks starts it again, in vain, until systemd gives up the socket too.
+    while machine.box.show("killswitch.socket", "ActiveState")["ActiveState"] != "failed":
+        machine.box.run("systemctl", "start", SERVICE)
+        machine.killswitch("status")
+    assert machine.killswitch("pause", "whatever").returncode == 0, "by a flag"
+    machine.box.run("cp", "/run/good.toml", good)
+    assert machine.box.run("systemctl", "start", SERVICE).returncode != 0
+    machine.type(REVIVE)
+    machine.await_state("paused")

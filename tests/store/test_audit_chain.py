@@ -96,6 +96,53 @@ def test_a_change_after_a_restart_breaks_the_chain_again(store):
     assert verdict(store).broken_at == 9
 
 
+def breaks(store):
+    with store.read() as conn:
+        return audit.breaks(conn)
+
+
+def accept(store, who, why="seen"):
+    with store.write() as conn:
+        audit.restart(conn, actor=who, why=why, now=NOW + MINUTE)
+
+
+def test_a_chain_that_was_never_begun_anew_has_no_breaks_behind_it(store):
+    assert breaks(store) == []
+    fill(store)
+    assert breaks(store) == []
+
+
+def test_what_was_broken_before_a_new_start_is_told_with_who_accepted_it(store):
+    fill(store)
+    tamper(store, "UPDATE audit SET actor = 'nobody' WHERE seq = 4")
+    accept(store, "u1")
+    fill(store)
+    accept(store, "u2", "the disk was copied")
+    fill(store, 2)
+    at = NOW + MINUTE
+    assert breaks(store) == [
+        audit.Break(row=4, why="row 4 was changed", start=7, by="u1", at=at),
+        audit.Break(row=None, why="the disk was copied", start=14, by="u2", at=at),
+    ]
+    assert verdict(store) == audit.Verdict(ok=True, rows=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "row", "why"),
+    [
+        ("DELETE FROM audit WHERE seq = 4", 4, "row 4 is missing"),
+        ("DELETE FROM audit WHERE seq > 4", 5, "row 5 is missing"),
+        ("DELETE FROM audit", 1, "row 1 is missing"),
+    ],
+)
+def test_rows_that_are_missing_before_a_new_start_are_told(store, change, row, why):
+    fill(store)
+    tamper(store, change)
+    accept(store, "u1")
+    (found,) = breaks(store)
+    assert (found.row, found.why, found.by) == (row, why, "u1")
+
+
 @pytest.mark.parametrize("change", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])
 def test_the_database_refuses_to_change_the_trail(store, change):
     fill(store)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from killswitch.latch import CauseKind
 from killswitch.store import audit, noted
 from killswitch.store.audit import GENESIS, Entry
+from killswitch.trip import tampered
 from tests.store.made import MINUTE, NOW
 from tests.store.test_audit_chain import tamper
 
@@ -88,6 +90,24 @@ def test_a_note_that_says_nothing_is_no_proof(store, tmp_path, content):
 def test_a_note_that_can_not_be_read_is_no_proof(store, tmp_path):
     (tmp_path / "audit.head").mkdir()
     assert not verdict(store, tmp_path).ok
+
+
+def test_a_note_that_may_not_be_read_is_told_as_that_and_not_as_a_break(
+    store, tmp_path, monkeypatch
+):
+    fill(store)
+    note(store, tmp_path)
+
+    def closed(_path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(noted, "_read", closed)
+    found = verdict(store, tmp_path)
+    assert (found.ok, found.unread, found.broken_at) == (False, True, None)
+    assert "Permission denied" in found.why
+    new = tampered(found)
+    assert (new.kind, new.ref) == (CauseKind.STORE, "audit.head")
+    assert "broken" not in new.reason
 
 
 def test_a_note_that_can_not_be_written_leaves_the_one_before_it(store, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from killswitch.clock import FakeClock
 from killswitch.errors import OperatorError, StoreBusyError
 from killswitch.store import facts, migrate
 from killswitch.store.copying import copy_store, restore_store
-from killswitch.store.engine import Store, StoreFailedError, driver_url
+from killswitch.store.engine import Store, StoreFailedError, StoreFullError, driver_url
 from killswitch.store.opening import lock_store, open_store
 from killswitch.store.schema import metadata
 from tests.store.made import MOVES, NOW, add, furnish, latch_of, pause, the
@@ -285,6 +285,26 @@ def test_a_server_that_forgot_our_lock_is_noticed(postgres, tmp_path):
     store.close()
 
 
+def test_a_server_that_may_lose_commits_is_told_otherwise_for_our_sessions(postgres):
+    """Even where the role or the database is set to be fast rather than sure."""
+    name = postgres.new_database()
+    postgres.sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    store = Store(postgres.url(name))
+    assert open_store(store)
+    for urgent in (False, True):
+        with store.read(urgent=urgent) as conn:
+            assert conn.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    store.close()
+
+
+def test_a_server_that_does_not_hear_that_is_refused(postgres, monkeypatch):
+    """A pooler in between may drop the options of a session."""
+    monkeypatch.setattr("killswitch.store.engine._PG_ALWAYS", "-c synchronous_commit=off")
+    store = Store(postgres.url(postgres.new_database()))
+    assert "synchronous_commit is off" in refused("server_not_durable", open_store, store).message
+    store.close()
+
+
 def test_a_lock_that_another_daemon_took_meanwhile_is_a_fault(postgres, tmp_path):
     name = postgres.new_database()
     store, other = Store(postgres.url(name)), Store(postgres.url(name))
@@ -354,9 +374,24 @@ def test_a_damaged_file_is_refused_and_not_changed(sqlite_store, tmp_path, damag
 
 def test_a_file_that_is_no_place_for_a_store_is_our_error(tmp_path):
     store = Store(f"sqlite:///{tmp_path}/nowhere/killswitch.db")
-    with pytest.raises(OperatorError):
-        open_store(store)
+    refused("store_unreadable", open_store, store)
     store.close()
+
+
+@pytest.mark.parametrize("call", ["SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"])
+def test_a_store_without_room_is_full_and_not_damaged(sqlite_store, monkeypatch, call):
+    """What SQLite says of a WAL that finds no room is an I/O error like any other."""
+    add(sqlite_store)
+    failed = sqlite3.OperationalError("no room")
+    failed.sqlite_errorcode = getattr(sqlite3, call)
+    monkeypatch.setattr("killswitch.store.engine.ROOM_BYTES", 1 << 62)
+
+    def fail(*_):
+        raise failed
+
+    sa.event.listen(sqlite_store.engine, "do_execute", fail)
+    with pytest.raises(StoreFullError, match="the disk is full"):
+        open_store(sqlite_store)
 
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "killswitch.db", "", "sqlite://"])

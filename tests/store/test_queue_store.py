@@ -304,14 +304,52 @@ def test_a_channel_waits_until_its_time_or_until_it_is_lifted(store):
         assert channel_state.waiting(conn, now=NOW) == {}
 
 
+def test_what_was_sent_is_found_by_when_its_request_went_out(store):
+    """A restart, or a human, may learn an hour later that a post is out."""
+    early, late = add(store), add(store)
+    for one, at in ((early, NOW), (late, NOW + MINUTE)):
+        put(store, one, S.CLAIMED, S.SENDING)
+        with store.write() as conn:
+            attempt = attempts.open_attempt(
+                conn, delivery=one, incarnation=1, fence=1, request_hash="h", deadline_s=9.0, now=at
+            )
+            attempts.end(conn, attempt, "accepted", detail=None, now=NOW + HOUR)
+        put(store, one, S.SENT, sent_at=NOW + HOUR)
+    with store.read() as conn:
+        found = gone_out.sent_between(conn, NOW, NOW + MINUTE)
+        assert [one.id for one in found] == [early]
+        found = gone_out.sent_between(conn, NOW, NOW + HOUR)
+        assert [one.id for one in found] == [early, late]
+        assert gone_out.sent_between(conn, NOW + HOUR, NOW + 2 * HOUR) == []
+        requests = attempts.requests_of(conn, [early, late, "nobody"])
+        assert {one: row.intent_at for one, row in requests.items()} == {
+            early: NOW,
+            late: NOW + MINUTE,
+        }
+
+
+def test_the_request_of_a_post_is_the_one_that_was_answered_else_the_newest_in_doubt(store):
+    one = add(store)
+    put(store, one, S.CLAIMED, S.SENDING)
+    outcomes = ["unsent", "accepted", "unknown", "unsent"]
+    for minute, outcome in enumerate(outcomes):
+        at = NOW + minute * MINUTE
+        with store.write() as conn:
+            attempt = attempts.open_attempt(
+                conn, delivery=one, incarnation=1, fence=1, request_hash="h", deadline_s=9.0, now=at
+            )
+            attempts.end(conn, attempt, outcome, detail=None, now=at)
+            row = attempts.requests_of(conn, [one]).get(one)
+        asked = None if row is None else row.number
+        assert asked == {0: None, 1: 2, 2: 2, 3: 2}[minute]
+
+
 def test_what_was_sent_is_counted_and_found_by_its_address(store):
     one = add(store)
     put(store, one, S.CLAIMED, S.SENDING)
     put(store, one, S.SENT, sent_at=NOW, remote_id="r7", remote_url="https://x.example/r7")
     with store.read() as conn:
         assert gone_out.sent_since(conn, NOW - HOUR) == {"insta": 1}
-        assert [o.id for o in gone_out.sent_between(conn, NOW, NOW + SECOND)] == [one]
-        assert gone_out.sent_between(conn, NOW - HOUR, NOW) == []
         for what in ("r7", "https://x.example/r7"):
             assert [o.id for o in gone_out.by_remote(conn, what)] == [one]
         assert deliveries.counts(conn) == {S.SENT: 1}

@@ -251,6 +251,39 @@ def test_a_missing_credential_directory_is_refused(tmp_path: Path) -> None:
         _load(tmp_path, "", {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")})
 
 
+def test_what_only_the_service_can_read_is_noted_where_that_is_asked_for(tmp_path: Path) -> None:
+    """A shell has no $CREDENTIALS_DIRECTORY; the rest of the file is checked."""
+    text = """
+[store]
+url = "credential:db"
+[notify]
+urls = ["credential:mail", "ntfy://ntfy.sh/x"]
+[[relays]]
+name = "r"
+url = "https://r.example.org/"
+secret = "credential:hook"
+"""
+    with pytest.raises(BrokenConfigError, match="CREDENTIALS_DIRECTORY"):
+        _load(tmp_path, text)
+    unread: list[str] = []
+    path = tmp_path / "killswitch.toml"
+    settings = load(path, env=ENV, unread=unread)
+    assert sorted(unread) == ["db", "hook", "mail"]
+    assert len(settings.notify.urls) == 2
+    path.write_text(path.read_text() + 'kind = "fast"')
+    with pytest.raises(BrokenConfigError, match="is unknown"):
+        load(path, env=ENV, unread=[])
+
+
+def test_a_credential_that_is_not_in_the_folder_is_refused_even_so(tmp_path: Path) -> None:
+    path = tmp_path / "killswitch.toml"
+    path.write_text(f'[notify]\nurls = ["credential:mail"]\n{FEEDS}')
+    unread: list[str] = []
+    with pytest.raises(BrokenConfigError, match="is not in"):
+        load(path, env={**ENV, "CREDENTIALS_DIRECTORY": str(tmp_path)}, unread=unread)
+    assert unread == []
+
+
 def test_a_file_channel_lives_in_the_state_directory_without_gap_and_cap(tmp_path: Path) -> None:
     text = 'state_dir = "/srv/k"\n[[channels]]\nname = "f"\nkind = "file"\npath = "a/b.jsonl"'
     channel = _load(tmp_path, text).channels[0]

@@ -130,6 +130,26 @@ def test_a_broken_configuration_is_told_and_passed_over(tmp_path, text):
     assert place.notes or text.startswith("state_dir = [")
 
 
+def test_a_slip_in_a_named_configuration_is_passed_over_where_the_socket_is_named_too(tmp_path):
+    config = a_config(tmp_path, 'mode = "live"\nstate_dir = \n')
+    assert find(config=config).fault
+    assert find(config=config, state_dir=str(tmp_path)).fault, "no socket is there"
+    (tmp_path / "control.sock").touch()
+    env = {"KILLSWITCH_CONTROL__SOCKET": "/s/env"}
+    for place in (
+        find(config=config, socket="/s/option"),
+        find(env, config=config),
+        find(config=config, state_dir=str(tmp_path)),
+    ):
+        assert place.fault == ""
+        (note,) = place.notes
+        assert "line 2" in note
+
+
+def test_a_named_configuration_that_is_not_there_stays_final(tmp_path):
+    assert find(config=str(tmp_path / "missing.toml"), socket="/s/option").fault
+
+
 @pytest.mark.parametrize("made", ["missing", "a folder", "not UTF-8"])
 def test_an_unreadable_configuration_is_told_and_passed_over(tmp_path, made):
     path = tmp_path / "given.toml"

@@ -23,6 +23,9 @@ COUNTS = {
 }
 
 
+AT_1150 = "2026-03-02T10:50:00Z"
+
+
 def shown(doc, *, ink=False):
     times = Times(now=NOW, zone=ZoneInfo("Europe/Paris"))
     return status_text(doc, times=times, words=words_of(doc["language"]), ink=Ink(on=ink))
@@ -34,6 +37,25 @@ def test_a_channel_that_waits_is_told_in_the_place_of_its_posts():
     doc = a_status(next_due=[{"id": f"d{n}", **due, **wait} for n in range(2)])
     (line,) = [line for line in shown(doc).splitlines() if "Insta" in line]
     assert line.endswith("WAITING → 12:36 · Insta: 401: sign in again")
+
+
+def test_a_refused_configuration_is_told_with_since_when():
+    refused = {"since": AT_1150, "why": "/etc/k.toml: 2 problems\n  line 3, mode: no"}
+    (line,) = [x for x in shown(a_status(config_refused=refused)).splitlines() if "Config" in x]
+    assert "NOT LOADED since 11:50, the old one is at work: /etc/k.toml: 2 problems line 3" in line
+    assert "Config" not in shown(a_status(config_refused=None))
+
+
+def test_what_went_out_is_told_by_its_request_not_by_when_that_was_written_down():
+    post = {"id": "d0", "channel": "X", "text": "Sale", "at": "2026-03-02T11:31:00Z"}
+    (line,) = [
+        line
+        for line in shown(paused(went_out=[{**post, "request_at": AT_1150}])).splitlines()
+        if line.startswith("Went out")
+    ]
+    assert '11:50 X "Sale" (recorded 12:31)' in line
+    text = shown(paused(went_out=[{**post, "request_at": post["at"]}]))
+    assert "recorded" not in text
 
 
 def paused(**changes):
@@ -269,6 +291,8 @@ def test_an_unreachable_daemon_shows_its_flags_and_where_it_looked():
     assert "Flags      pause-1 (attack)" in text
     assert "State in   /srv/killswitch" in text
     assert text.splitlines()[-1] == "Next step  start the daemon: killswitch run"
+    text = shown({**doc, "start": "systemctl start killswitch"})
+    assert text.splitlines()[-1] == "Next step  start the daemon: systemctl start killswitch"
 
 
 def test_a_directory_among_the_flags_says_where_it_is_and_how_it_goes_away():

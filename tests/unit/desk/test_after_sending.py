@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from killswitch.wire import (
     QueueFilter,
     ResumePreviewDoc,
     StatusDoc,
+    z_time,
 )
 from tests.contract.shapes import faults
 from tests.unit.desk.house import KARIM, LEA, House, a_story, refused
@@ -39,6 +41,43 @@ def look(house: House, *after_s: int) -> None:
     for seconds in after_s:
         house.move(seconds=seconds)
         house.look()
+
+
+def test_a_post_left_when_its_request_went_out_not_when_a_human_said_so(house: House) -> None:
+    began = house.clock.now()
+    one = lose(house)
+    house.move(minutes=31)
+    house.trip(a_story(at=began - timedelta(minutes=1)))
+    house.desk.seal(None, wait_s=0)
+    house.move(minutes=2)
+    house.do("resolve", one, sent=True)
+    (gone,) = house.desk.status()["went_out"]
+    assert gone["request_at"] == z_time(began)
+    whose = house.desk.whose(one)
+    assert (whose["request_at"], whose["answer_at"]) == (z_time(began), None)
+    told = shown(house, one)
+    assert (told["request_at"], told["answer_at"]) == (z_time(began), None)
+    assert one in {row["id"] for row in house.desk.incident("last")["posts"]}
+
+
+def test_a_post_that_was_found_later_says_since_when_that_is_known(house: House) -> None:
+    began = house.clock.now()
+    one = lose(house, looked=THERE)
+    look(house, 20)
+    told = shown(house, one)
+    assert (told["state"], told["request_at"]) == ("sent", z_time(began))
+    assert told["answer_at"] == z_time(house.clock.now())
+    planned = house.add(at="+1h")
+    assert shown(house, planned)["request_at"] is None
+
+
+def test_what_left_before_the_first_headline_is_not_told_as_gone_out_since(house: House) -> None:
+    one = lose(house)
+    house.move(minutes=10)
+    house.trip(a_story(at=house.clock.now() - timedelta(minutes=1)))
+    house.desk.seal(None, wait_s=0)
+    house.do("resolve", one, sent=True)
+    assert house.desk.status()["went_out"] == []
 
 
 def sent(house: House) -> str:

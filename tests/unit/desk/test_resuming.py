@@ -15,6 +15,7 @@ from killswitch.desk.context import PendingPause
 from killswitch.errors import RefusedError
 from killswitch.latch import CauseKind
 from killswitch.store import notices
+from killswitch.wire import z_time
 from tests.daemon.bench import NONE
 from tests.unit.desk.house import CLASHING, KARIM, LEA, MIN, NOW, House, a_story, refused
 
@@ -351,9 +352,13 @@ def test_a_resume_begins_a_broken_chain_anew(small_house: House) -> None:
     with small_house.store.write() as conn:
         conn.execute(sa.text("UPDATE audit_head SET hash = 'x'"))
     assert not small_house.desk.audit_verify()["ok"]
-    small_house.trip(kind=CauseKind.TAMPER)
     small_house.resume()
-    assert small_house.desk.audit_verify()["ok"]
+    told = small_house.desk.audit_verify()
+    (accepted,) = told["breaks"]
+    assert (told["ok"], told["since"]) == (True, accepted["start"])
+    assert accepted["accepted_at"] == z_time(small_house.clock.now())
+    assert accepted["accepted_by"] == "lea"
+    assert "does not follow" in accepted["why"]
 
 
 # ---- clashes --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, get_type_hints
 import pytest
 import sqlalchemy as sa
 
+from killswitch.desk import in_time
+from killswitch.desk.context import Refused
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import channel_state, facts, relay_runs
@@ -40,7 +43,8 @@ def status(house: House) -> Any:
 def test_it_tells_every_field_of_the_contract(house: House) -> None:
     document = status(house)
     assert set(FIRST_PART) <= set(document)
-    assert set(document) == set(get_type_hints(StatusDoc))
+    # ``start`` is for a daemon that is not there.
+    assert set(document) == set(get_type_hints(StatusDoc)) - {"start"}
     assert (document["mode"], document["version"], document["state_dir"]) == (
         "live",
         1,
@@ -352,3 +356,44 @@ def test_a_large_number_is_told_to_the_last_digit(small_house: House) -> None:
 def test_everybody_may_ask(small_house: House) -> None:
     assert LEA.name == "lea"
     assert status(small_house)["now"] == "2026-03-02T09:00:00Z"
+
+
+# ---- in time ---------------------------------------------------------------------------------
+
+
+def test_a_store_that_is_silent_is_told_and_not_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frozen server takes the question and says nothing: no driver's time-out covers that."""
+    monkeypatch.setattr(in_time, "LIMIT_S", 0.05)
+    answers, asked, read = threading.Event(), threading.Event(), house.store.read
+
+    def silent(**how: Any) -> Any:
+        asked.set()
+        answers.wait(20)
+        return read(**how)
+
+    monkeypatch.setattr(house.store, "read", silent)
+    document = status(house)
+    assert asked.is_set()
+    assert (document["state"], document["queue"]) == ("inhibited", None)
+    assert "has not answered" in document["inhibits"][-1]["reason"]
+    asked.clear()
+    assert status(house)["queue"] is None
+    assert not asked.is_set(), "nobody begins another question while one hangs"
+    answers.set()
+    monkeypatch.setattr(in_time, "LIMIT_S", 20.0)
+    while status(house)["queue"] is None:
+        asked.wait(0.01)
+
+
+def test_a_configuration_that_was_refused_is_told_until_a_good_one_is_loaded(house: House) -> None:
+    assert status(house)["config_refused"] is None
+    refused = Refused(NOW, "line 3: no such setting")
+    house.context = replace(
+        house.context, hooks=replace(house.context.hooks, refused=lambda: refused)
+    )
+    assert status(house)["config_refused"] == {
+        "since": z_time(NOW),
+        "why": "line 3: no such setting",
+    }

@@ -58,6 +58,9 @@ def test_a_changed_row_breaks_the_chain(small_house: House) -> None:
         "rows": 2,
         "broken_at": None,
         "why": None,
+        "unread": False,
+        "since": 1,
+        "breaks": [],
     }
     path = small_house.store.path
     assert path is not None

@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -28,13 +29,14 @@ REVIEW_LONGEST_S = 30 * 86_400
 VERSION_MOST = 2**53
 """Versions are exact in every JSON reader up to here."""
 
-_ALLOWED = {"\n", "\r", "\t"}
+_CONTROL_SIGN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""All of them but the line feed, the carriage return and the tabulator."""
 
 
 def _clean(text: str) -> str:
-    for sign in text:
-        if (ord(sign) < 32 and sign not in _ALLOWED) or ord(sign) == 127:
-            raise ValueError(f"holds the control sign U+{ord(sign):04X}")
+    found = _CONTROL_SIGN.search(text)
+    if found:
+        raise ValueError(f"holds the control sign U+{ord(found[0]):04X}")
     return text
 
 

@@ -27,8 +27,8 @@ from killswitch.store import deliveries, people, posts
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
 from killswitch.store.engine import Connection
+from killswitch.store.posts import Keyed, Place
 from killswitch.store.posts import NewPost as StoredPost
-from killswitch.store.posts import Place
 from killswitch.wire import AddedDoc, Caller, NewPost, z_time
 
 # One more channel than any team posts a single text to.
@@ -57,7 +57,7 @@ def add(ctx: Context, post: NewPost, *, caller: Caller) -> AddedDoc:
     with ctx.store.read() as conn:
         if known := once.answered(conn, _WHAT, caller):
             return cast("AddedDoc", known)
-        there = post.key is not None and post.key in posts.by_keys(conn, [post.key])
+        there = post.key is not None and post.key in posts.keyed(conn, [post.key])
     # Outside of a transaction: hashing a film takes seconds.
     checked = check(ctx, post, now=now, past_ok=there)
     with ctx.store.write() as conn:
@@ -72,9 +72,12 @@ def add(ctx: Context, post: NewPost, *, caller: Caller) -> AddedDoc:
 def _add(
     ctx: Context, conn: Connection, checked: Checked, *, caller: Caller, now: datetime
 ) -> AddedDoc:
-    same = same_key(conn, checked.stored)
-    if same is not None:
-        return _added(conn, same[0], same[1], checked.when, "this key is in the queue already")
+    new = checked.stored
+    known = posts.keyed(conn, [new.key]).get(new.key) if new.key is not None else None
+    if known is not None:
+        refuse_other(new, known)
+        note = "this key is in the queue already"
+        return _added(conn, known.post, known.ids, checked.when, note)
     for place in checked.stored.places:
         refuse_crowded(ctx, conn, place.channel, place.due_at)
     author = people.person_id(conn, caller.person)
@@ -212,29 +215,24 @@ def _channels(ctx: Context, wanted: Sequence[str]) -> list[str]:
     return names
 
 
-def same_key(conn: Connection, new: StoredPost) -> tuple[str, list[str]] | None:
+def refuse_other(new: StoredPost, known: Keyed) -> None:
     """
-    Return what the key already stands for (post, deliveries), or None for a new one.
+    Refuse a post whose key stands for something else in the store.
 
     Raises:
         RefusedError: It stands for other content, or for a row of an import that is still open.
     """
-    row = posts.by_keys(conn, [new.key]).get(new.key) if new.key is not None else None
-    if row is None:
-        return None
-    if posts.is_staged(conn, row.batch):
+    if known.is_staged:
         raise RefusedError(
             "key_taken",
             f"the key {new.key!r} stands in an import that is not finished; nothing was added",
             "wait for it; one that was broken off is forgotten within a minute or two",
         )
-    there = deliveries.of_post(conn, row.id)
     wanted = {(place.channel, place.due_at) for place in new.places}
-    same = (row.content_hash, row.expires_at) == (new.content.hash(), new.expires_at)
-    if not same or wanted != {(one.channel, one.due_at) for one in there}:
+    same = (known.content_hash, known.expires_at) == (new.content.hash(), new.expires_at)
+    if not same or wanted != known.places:
         raise RefusedError(
             "key_taken",
             f"the key {new.key!r} is in the queue with other content; nothing was added",
             "take another key, or change that post with queue edit",
         )
-    return row.id, [one.id for one in there]

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import bisect
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from killswitch.desk import once
-from killswitch.desk.adding import check, same_key
-from killswitch.desk.clashing import REMEMBERED, events, words_of
+from killswitch.desk.adding import check, refuse_other
+from killswitch.desk.clashing import REMEMBERED, SCAN_BATCH, events, words_of
 from killswitch.desk.context import Context
 from killswitch.errors import OperatorError, RefusedError, UsageError
 from killswitch.failpoints import passing
@@ -30,7 +30,9 @@ from killswitch.queue.states import PENDING, HoldKind
 from killswitch.store import coming_due, deliveries, holds, people, posts
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
+from killswitch.store.bulk import BITE
 from killswitch.store.engine import Connection
+from killswitch.store.posts import Keyed
 from killswitch.store.posts import NewPost as StoredPost
 from killswitch.wire import BadLineDoc, Caller, CommittedDoc, ImportDoc, ImportRow, StagedDoc
 
@@ -38,8 +40,14 @@ from killswitch.wire import BadLineDoc, Caller, CommittedDoc, ImportDoc, ImportR
 MAX_IMPORTS = 4
 # A client sends a chunk every moment; one that was silent for so long has died.
 ABANDONED_AFTER_S = 60.0
-# Posts a transaction while an import is staged: some 10 ms, so that a pause slips in between.
-STAGE_BITE = 100
+# While an import is staged, a transaction goes on bite after bite until a pause waits for its turn,
+# this time is over or it holds so many posts: then a pause slips in.
+STAGE_BITE = 20
+PORTION_S = 0.02
+BITES_MOST = 5
+PORTION_MOST = BITES_MOST * STAGE_BITE
+# To forget a row costs less than half of that.
+DROP_BITE = 50
 # The farthest a post may be due (``queue.when.FARTHEST``), and a little more.
 _FAR = timedelta(days=4000)
 # A trip is dated when its headlines were read and committed a moment later: look back so far.
@@ -200,7 +208,7 @@ class Imports:
 def _stage(ctx: Context, batch: str, staging: Staging, rows: Sequence[ImportRow]) -> StagedDoc:
     now = ctx.clock.now()
     with ctx.store.read() as conn:
-        known = posts.by_keys(conn, [row.post.key for row in rows if row.post.key])
+        known = posts.keyed(conn, [row.post.key for row in rows if row.post.key])
     # Outside of a transaction: hashing films takes seconds.
     bad: list[BadLineDoc] = []
     checked: list[tuple[ImportRow, StoredPost]] = []
@@ -231,7 +239,7 @@ def _choose(
     staging: Staging,
     checked: Sequence[tuple[ImportRow, StoredPost]],
     *,
-    known: Mapping[str, Any],
+    known: Mapping[str, Keyed],
     bad: list[BadLineDoc],
 ) -> tuple[list[StoredPost], int]:
     """Sort out what is there already, and what its channel has no room for."""
@@ -240,7 +248,7 @@ def _choose(
     with ctx.store.read() as conn:
         for row, new in checked:
             try:
-                if _is_repeat(conn, staging, row, new=new, known=known):
+                if _is_repeat(staging, row, new=new, known=known):
                     same += 1
                     continue
                 _take_slots(ctx, conn, staging, new)
@@ -257,12 +265,7 @@ def _bad_line(row: ImportRow, error: OperatorError) -> BadLineDoc:
 
 
 def _is_repeat(
-    conn: Connection,
-    staging: Staging,
-    row: ImportRow,
-    *,
-    new: StoredPost,
-    known: Collection[str],
+    staging: Staging, row: ImportRow, *, new: StoredPost, known: Mapping[str, Keyed]
 ) -> bool:
     key = new.key
     if key is None:
@@ -270,7 +273,10 @@ def _is_repeat(
     if key in staging.keys:
         raise UsageError("key_twice", f"the key {key!r} stands in line {staging.keys[key]} too")
     staging.keys[key] = row.line
-    return key in known and same_key(conn, new) is not None
+    if key not in known:
+        return False
+    refuse_other(new, known[key])
+    return True
 
 
 def _take_slots(ctx: Context, conn: Connection, staging: Staging, new: StoredPost) -> None:
@@ -299,22 +305,45 @@ def _all_taken(conn: Connection, channel: str, min_gap: timedelta, now: datetime
 def _write(
     ctx: Context, batch: str, staging: Staging, good: Sequence[StoredPost], *, now: datetime
 ) -> None:
-    for at in range(0, len(good), STAGE_BITE):
-        bite = good[at : at + STAGE_BITE]
+    left = good
+    while left:
         with ctx.store.write() as conn:
-            _refuse_taken(conn, bite)
-            made = posts.add(conn, bite, now=now, batch=batch)
-            stories = events(ctx, conn, since=now - REMEMBERED)
-            for new, (_, ids) in zip(bite, made, strict=True):
-                for one in ids:
-                    _hold_if_clashing(conn, staging, one, stories, new=new, now=now)
-        staging.staged += len(bite)
+            done = _write_portion(ctx, conn, batch, staging, left, now=now)
+        staging.staged += done
+        left = left[done:]
+
+
+def _write_portion(
+    ctx: Context,
+    conn: Connection,
+    batch: str,
+    staging: Staging,
+    left: Sequence[StoredPost],
+    *,
+    now: datetime,
+) -> int:
+    """Stage the first posts of ``left``, at least one bite; return how many."""
+    ends_s = ctx.clock.boot_s() + PORTION_S
+    stories = events(ctx, conn, since=now - REMEMBERED)
+    portion = left[:PORTION_MOST]
+    for at in range(0, len(portion), STAGE_BITE):
+        if at and (ctx.store.is_awaited or ctx.clock.boot_s() >= ends_s):
+            return at
+        bite = portion[at : at + STAGE_BITE]
+        _refuse_taken(conn, bite)
+        made = posts.add(conn, bite, now=now, batch=batch)
+        for new, (_, ids) in zip(bite, made, strict=True):
+            for one in ids:
+                _hold_if_clashing(conn, staging, one, stories, new=new, now=now)
+    return len(portion)
 
 
 def _refuse_taken(conn: Connection, bite: Sequence[StoredPost]) -> None:
     """Refuse keys that somebody else took since they were looked up."""
+    taken = posts.keyed(conn, [new.key for new in bite if new.key is not None])
     for new in bite:
-        if same_key(conn, new) is not None:
+        if new.key is not None and new.key in taken:
+            refuse_other(new, taken[new.key])
             raise RefusedError(
                 "key_taken",
                 f"the key {new.key!r} came into the queue at this moment; nothing was added",
@@ -371,21 +400,38 @@ def _search(ctx: Context, batch: str, staging: Staging, *, now: datetime) -> Non
         return
     after = ""
     while True:
-        with ctx.store.write() as conn:
-            bite = deliveries.of_batch(conn, batch, after=after)
-            for one in bite:
-                _hold_if_clashing(conn, staging, one.id, fresh, new=one, now=now)
-        if not bite:
+        # Nobody else changes what is staged: it need not be read in the transaction of the holds.
+        with ctx.store.read() as conn:
+            found = deliveries.of_batch(conn, batch, after=after, limit=SCAN_BATCH)
+        touched = [
+            one for one in found if any(clashes(words_of(one.content), story) for story in fresh)
+        ]
+        for at in range(0, len(touched), BITE):
+            with ctx.store.write() as conn:
+                for one in touched[at : at + BITE]:
+                    _hold_if_clashing(conn, staging, one.id, fresh, new=one, now=now)
+        if not found:
             break
-        after = bite[-1].id
+        after = found[-1].id
     staging.searched = max(story.tripped_at or now for story in fresh)
 
 
 def drop(ctx: Context, batch: str) -> None:
-    """Forget a staged import, in bites so that a pause never waits for it."""
-    while True:
+    """Forget a staged import, in portions so that a pause never waits for it."""
+    is_left = True
+    while is_left:
         with ctx.store.write() as conn:
-            row = posts.batch_row(conn, batch)
-            if row is None or row.visible_at is not None:
-                return
-            posts.drop_batch(conn, batch)
+            is_left = _drop_portion(ctx, conn, batch)
+
+
+def _drop_portion(ctx: Context, conn: Connection, batch: str) -> bool:
+    """Forget some of an import; say whether anything of it is left."""
+    ends_s = ctx.clock.boot_s() + PORTION_S
+    for _ in range(BITES_MOST):
+        row = posts.batch_row(conn, batch)
+        if row is None or row.visible_at is not None:
+            return False
+        posts.drop_batch(conn, batch, limit=DROP_BITE)
+        if ctx.store.is_awaited or ctx.clock.boot_s() >= ends_s:
+            break
+    return True

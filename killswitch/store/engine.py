@@ -73,7 +73,7 @@ class Store:
         self.is_sqlite = self.url.startswith("sqlite")
         self._turnstile = Turnstile()
         self._work = _engine(self.url, WORK_BUSY_MS, _PG_WORK)
-        self._urgent = _engine(self.url, URGENT_BUSY_MS, _PG_URGENT)
+        self._urgent = _engine(self.url, URGENT_BUSY_MS, _PG_URGENT, checkpoints=False)
 
     @property
     def path(self) -> Path | None:
@@ -103,6 +103,11 @@ class Store:
             conn.execution_options(ks_write=True)
             with conn.begin():
                 yield conn
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a pause of this daemon waits for its turn to write; a server has no turns."""
+        return self._turnstile.is_awaited
 
     def _turn(self, *, urgent: bool) -> contextlib.AbstractContextManager[None]:
         if not self.is_sqlite:
@@ -184,10 +189,10 @@ def missing_driver(url: str) -> str | None:
     return None
 
 
-def _engine(url: str, busy_ms: int, server_options: str) -> Engine:
+def _engine(url: str, busy_ms: int, server_options: str, *, checkpoints: bool = True) -> Engine:
     if url.startswith("sqlite"):
         engine = sa.create_engine(url, pool_size=8, max_overflow=32, pool_timeout=5)
-        event.listen(engine, "connect", _sqlite_connect(busy_ms))
+        event.listen(engine, "connect", _sqlite_connect(busy_ms, checkpoints=checkpoints))
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     return sa.create_engine(
@@ -200,7 +205,7 @@ def _engine(url: str, busy_ms: int, server_options: str) -> Engine:
     )
 
 
-def _sqlite_connect(busy_ms: int) -> Any:
+def _sqlite_connect(busy_ms: int, *, checkpoints: bool) -> Any:
     def connect(raw: Any, _record: Any) -> None:
         # The driver's own transaction handling is off: BEGIN IMMEDIATE is ours to say.
         raw.isolation_level = None
@@ -210,6 +215,9 @@ def _sqlite_connect(busy_ms: int) -> Any:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA journal_size_limit=16777216")
+        if not checkpoints:
+            # A pause does not carry what others wrote into the file: their next commit does.
+            cursor.execute("PRAGMA wal_autocheckpoint=0")
         cursor.close()
 
     return connect

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -106,10 +106,64 @@ def _delivery_row(  # noqa: PLR0917 - the columns of one row
     }
 
 
-def by_keys(conn: Connection, keys: Sequence[str]) -> dict[str, Row[Any]]:
-    """Return posts by the author's own key."""
-    found = conn.execute(sa.select(posts).where(posts.c.queue == QUEUE, posts.c.key.in_(keys)))
-    return {row.key: row for row in found}
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """
+    What an author's own key stands for.
+
+    Attributes:
+        post: The post's id.
+        is_staged: It is of an import that nobody sees yet.
+        content_hash: Of what it says.
+        expires_at: Its author's own ``expires``.
+        ids: Its deliveries.
+        places: Channel and due time of each.
+    """
+
+    post: str
+    is_staged: bool
+    content_hash: str
+    expires_at: datetime | None
+    ids: list[str] = field(default_factory=list)
+    places: set[tuple[str, datetime]] = field(default_factory=set)
+
+
+def keyed(conn: Connection, keys: Collection[str]) -> dict[str, Keyed]:
+    """Return what these keys stand for, in one question for all; unknown ones are left out."""
+    found: dict[str, Keyed] = {}
+    for row in conn.execute(_KEYED.where(posts.c.key.in_(keys))) if keys else ():
+        one = found.get(row.key)
+        if one is None:
+            is_staged = row.batch is not None and row.visible_at is None
+            one = Keyed(row.id, is_staged, row.content_hash, row.expires_at)
+            found[row.key] = one
+        # An import that is being dropped loses its deliveries before its posts.
+        if row.delivery is not None:
+            one.ids.append(row.delivery)
+            one.places.add((row.channel, row.due_at))
+    return found
+
+
+_KEYED = (
+    sa.select(
+        posts.c.key,
+        posts.c.id,
+        posts.c.batch,
+        posts.c.content_hash,
+        posts.c.expires_at,
+        batches.c.visible_at,
+        deliveries.c.id.label("delivery"),
+        deliveries.c.channel,
+        deliveries.c.due_at,
+    )
+    .select_from(
+        posts.outerjoin(batches, batches.c.id == posts.c.batch).outerjoin(
+            deliveries, deliveries.c.post == posts.c.id
+        )
+    )
+    .where(posts.c.queue == QUEUE)
+    .order_by(deliveries.c.id)
+)
 
 
 def edit(
@@ -228,18 +282,12 @@ def batch_row(conn: Connection, batch: str) -> Row[Any] | None:
     return conn.execute(sa.select(batches).where(batches.c.id == batch)).one_or_none()
 
 
-def is_staged(conn: Connection, batch: str | None) -> bool:
-    """Say whether a post's import is one that nobody sees yet."""
-    row = batch_row(conn, batch) if batch is not None else None
-    return row is not None and row.visible_at is None
-
-
 def show_batch(conn: Connection, batch: str, *, now: datetime) -> None:
     """Make an import visible: the one last row."""
     conn.execute(sa.update(batches).where(batches.c.id == batch).values(visible_at=now))
 
 
-def drop_batch(conn: Connection, batch: str, *, limit: int = 500) -> int:
+def drop_batch(conn: Connection, batch: str, *, limit: int) -> int:
     """Forget a staged import in small bites; return how many rows went."""
     found = sa.select(deliveries.c.id).where(deliveries.c.batch == batch).limit(limit)
     old = list(conn.execute(found).scalars())

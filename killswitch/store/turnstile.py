@@ -5,7 +5,7 @@ SQLite has one write lock and no queue for it: a waiting connection sleeps and t
 busy import could starve a pause for long. Inside the daemon writers take turns here instead; an
 urgent one waits for at most the one transaction that is running (none is longer than 50 ms). The
 others go in the order in which they came: who writes bite after bite (a verb on ten thousand posts)
-lets everybody else in between two bites.
+lets everybody else in between two bites. Who could end sooner asks ``is_awaited`` and gives way.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ class Turnstile:
             with self._changed:
                 self._inside = False
                 self._changed.notify_all()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether an urgent thread waits: who is inside should come to an end."""
+        return bool(self._urgent)
 
     def _is_next(self, me: object) -> bool:
         return not self._inside and (self._urgent or self._work)[0] is me

@@ -57,7 +57,7 @@ def test_a_post_comes_back_as_it_was_written(store):
     assert (one.expires_at, one.confirm_from, one.key) == (NOW + 2 * HOUR, NOW, "key-1")
     with store.read() as conn:
         assert [o.id for o in deliveries.of_post(conn, post)] == sorted(ids)
-        assert posts.by_keys(conn, ["key-1", "nothing"]).keys() == {"key-1"}
+        assert posts.keyed(conn, ["key-1", "nothing"]).keys() == {"key-1"}
         assert deliveries.get(conn, "nothing") is None
 
 

@@ -90,7 +90,7 @@ def test_the_same_authors_key_at_once_is_one_post(store):
     def take():
         try:
             with store.write() as conn:
-                if posts.by_keys(conn, ["k"]):
+                if posts.keyed(conn, ["k"]):
                     return "same"
                 posts.add(conn, [a_post(key="k")], now=NOW)
                 return "added"

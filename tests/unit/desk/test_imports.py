@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -252,12 +254,12 @@ def test_a_chunk_that_the_store_took_half_of_is_never_shown(
 
     def adds(*args: Any, **more: Any) -> Any:
         calls.append(1)
-        if len(calls) > 1:
+        if len(calls) > imports.BITES_MOST:
             raise StoreBusyError("store_busy", "busy")
         return add(*args, **more)
 
     monkeypatch.setattr(posts, "add", adds)
-    many = [{"at": at(60 + n), "channels": ("log",)} for n in range(imports.STAGE_BITE + 1)]
+    many = [{"at": at(60 + n), "channels": ("log",)} for n in range(imports.PORTION_MOST + 1)]
     refused(staged, small_house, batch, *many, kind=StoreBusyError)
     refused(commit, small_house, batch, kind=UsageError)
     small_house.desk.import_drop(batch, caller=LEA)
@@ -329,3 +331,103 @@ def test_an_import_says_in_the_audit_trail_who_brought_how_many(house: House) ->
     commit(house, batch)
     (row,) = house.desk.audit(after=0, limit=10, subject=batch)["rows"]
     assert (row["event"], row["actor"], row["data"]["posts"]) == ("queue.imported", "lea", 2)
+
+
+# ---- what it costs ---------------------------------------------------------------------------
+
+
+def statements(house: House, *post: dict[str, Any]) -> int:
+    """Count the statements of one import of these posts."""
+    seen: list[str] = []
+
+    def count(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    sa.event.listen(house.store.engine, "before_cursor_execute", count)
+    try:
+        batch = opened(house)
+        staged(house, batch, *post)
+        commit(house, batch)
+    finally:
+        sa.event.remove(house.store.engine, "before_cursor_execute", count)
+    return len(seen)
+
+
+def keyed(first: int, count: int) -> list[dict[str, Any]]:
+    numbers = range(first, first + count)
+    return [{"at": "+1d", "channels": ("log",), "key": f"k{n}"} for n in numbers]
+
+
+def test_the_store_is_not_asked_row_by_row(small_house: House) -> None:
+    statements(small_house, *keyed(0, 1))  # the first one introduces Léa
+    few, many = keyed(100, 2), keyed(200, 20)
+    for _ in ("new", "there already"):
+        assert statements(small_house, *few) == statements(small_house, *many)
+
+
+# ---- a pause slips in ------------------------------------------------------------------------
+
+
+def portions(house: House, posts_staged: int) -> list[int]:
+    """Stage so many posts; return how many each transaction brought."""
+    counts: list[int] = []
+    batch = opened(house)
+
+    def committed(conn: Any) -> None:
+        counts.append(
+            conn.exec_driver_sql("SELECT count(*) FROM posts WHERE batch IS NOT NULL").scalar()
+        )
+
+    sa.event.listen(house.store.engine, "commit", committed)
+    try:
+        staged(house, batch, *keyed(0, posts_staged))
+    finally:
+        sa.event.remove(house.store.engine, "commit", committed)
+    steps = [after - before for before, after in itertools.pairwise([0, *counts])]
+    return [step for step in steps if step]
+
+
+def test_a_transaction_of_an_import_brings_only_so_many_posts(small_house: House) -> None:
+    most = imports.PORTION_MOST
+    assert portions(small_house, 2 * most + 1) == [most, most, 1]
+
+
+def test_a_transaction_of_an_import_ends_when_its_time_is_over(
+    small_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = posts.add
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        small_house.move(seconds=imports.PORTION_S)
+        return add(*args, **more)
+
+    monkeypatch.setattr(posts, "add", slowly)
+    bite = imports.STAGE_BITE
+    assert portions(small_house, 2 * bite + 1) == [bite, bite, 1]
+
+
+def test_a_pause_that_waits_comes_between_two_bites_of_an_import(
+    small_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, went = posts.add, []
+    turnstile = small_house.store._turnstile
+
+    def go() -> None:
+        with turnstile.turn(urgent=True, timeout_s=20):
+            went.append(small_house.fact("store_id"))
+
+    pause = threading.Thread(target=go)
+
+    def added(*args: Any, **more: Any) -> Any:
+        if pause.ident is None:
+            pause.start()
+            while not turnstile.is_awaited:
+                pause.join(0.001)
+        elif not went:
+            raise AssertionError("the pause still waits")
+        return add(*args, **more)
+
+    monkeypatch.setattr(posts, "add", added)
+    bite = imports.STAGE_BITE
+    assert portions(small_house, 3 * bite) == [bite, 2 * bite]
+    pause.join()

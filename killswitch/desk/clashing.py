@@ -3,11 +3,15 @@ The clash finder at work: hold every post that touches an event, whatever its du
 
 At a trip the sweep goes through the whole queue in bites; later every new or edited post is
 compared with the stories of the last month. A resume does not lift these holds.
+
+Invariant: the posts of a bite are read and compared before the transaction that holds those of them
+that clash; it looks at these again under its locks, and takes at most ``BITE`` of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from killswitch.desk.context import Context
@@ -18,14 +22,15 @@ from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import audit, bulk, decisions, deliveries, facts, news
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry
+from killswitch.store.bulk import BITE
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.trip import CLASH_SCAN
 
 # New posts are compared with the events of the last month (design section 4).
 REMEMBERED = timedelta(days=30)
-# Posts a transaction of the search: reading, comparing and holding all of them takes some 20 ms.
-SCAN_BATCH = 100
+# Posts that the search reads at once; few of them clash, and only those are written.
+SCAN_BATCH = 200
 _S = DeliveryState
 _SEARCHED = (_S.SCHEDULED, _S.HELD, _S.AWAITING_APPROVAL)
 
@@ -101,31 +106,65 @@ def scan(ctx: Context, *, now: datetime) -> bool:
         Whether more is left to search.
     """
     with ctx.store.read() as conn:
-        open_scans = facts.like(conn, CLASH_SCAN)
-    for key in open_scans:
-        with ctx.store.write() as conn:
-            # The sweep and a resume may search at once: the lock lets one follow the other.
-            latch_store.lock(conn)
-            cursor = facts.get(conn, key)
-            if cursor is not None:
-                _scan_bite(conn, key, cursor, now)
-    return bool(open_scans)
+        bites = [_read_bite(conn, key, at) for key, at in facts.like(conn, CLASH_SCAN).items()]
+    for bite in bites:
+        _hold_bite(ctx, bite, now=now)
+    return bool(bites)
 
 
-def _scan_bite(conn: Connection, key: str, cursor: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class _Bite:
+    """
+    A part of the queue that was compared with one event.
+
+    Attributes:
+        key: The search's fact.
+        cursor: Where the part began.
+        following: Where the next one begins; None at the end of the queue.
+        story: The event; None where it is not known any more.
+        touched: Ids of the posts that touch it.
+    """
+
+    key: str
+    cursor: str
+    following: str | None
+    story: Story | None
+    touched: Sequence[str] = ()
+
+
+def _read_bite(conn: Connection, key: str, cursor: str) -> _Bite:
     row = news.story(conn, key.removeprefix(CLASH_SCAN))
+    if row is None:
+        return _Bite(key, cursor, None, None)
+    story = Story.from_json(row.body)
     after = None
     if cursor:
         at, _, last = cursor.partition(" ")
         after = (datetime.fromisoformat(at), last)
-    found = deliveries.page(
-        conn, states=[s.value for s in _SEARCHED], after=after, limit=SCAN_BATCH
-    )
-    if row is None or len(found) < SCAN_BATCH:
-        facts.drop(conn, key)
-    else:
-        facts.put(conn, key, f"{found[-1].due_at.isoformat()} {found[-1].id}")
-    if row is not None:
-        touched = hold_touched(conn, found, Story.from_json(row.body), now)
-        # A decision taken before the event may not let out what touches it.
-        decisions.void(conn, touched)
+    states = [s.value for s in _SEARCHED]
+    found = deliveries.page(conn, states=states, after=after, limit=SCAN_BATCH)
+    is_last = len(found) < SCAN_BATCH
+    following = None if is_last else f"{found[-1].due_at.isoformat()} {found[-1].id}"
+    touched = [one.id for one in found if _words(one, story)]
+    return _Bite(key, cursor, following, story, touched)
+
+
+def _hold_bite(ctx: Context, bite: _Bite, *, now: datetime) -> None:
+    """Hold what touches the event, then note how far the search has come."""
+    for at in range(0, max(1, len(bite.touched)), BITE):
+        with ctx.store.write() as conn:
+            # The sweep and a resume may search at once: who comes second leaves it to the first.
+            latch_store.lock(conn)
+            if facts.get(conn, bite.key) != bite.cursor:
+                return
+            if bite.story is not None:
+                locked = deliveries.lock_many(conn, bite.touched[at : at + BITE])
+                touched = hold_touched(conn, locked, bite.story, now)
+                # A decision taken before the event may not let out what touches it.
+                decisions.void(conn, touched)
+            if at + BITE < len(bite.touched):
+                continue
+            if bite.following is None:
+                facts.drop(conn, bite.key)
+            else:
+                facts.put(conn, bite.key, bite.following)

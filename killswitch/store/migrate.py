@@ -15,8 +15,8 @@ from killswitch.errors import OperatorError
 from killswitch.failpoints import passing
 from killswitch.store.engine import Store
 
-HEAD = "0003"
-KNOWN = ("0001", "0002", "0003")
+HEAD = "0004"
+KNOWN = ("0001", "0002", "0003", "0004")
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 

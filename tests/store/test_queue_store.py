@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from killswitch.queue.post import Content, Media
 from killswitch.queue.states import Decision, DeliveryState, HoldKind
@@ -88,6 +89,53 @@ def test_a_page_is_chosen_by_state_channel_time_and_id(store):
     assert page(store, clash=True) == []
     hold(store, held, HoldKind.CLASH, "s1", words=["lake"])
     assert page(store, clash=True) == [held]
+
+
+@pytest.mark.parametrize("limit", range(1, 8))
+def test_a_page_of_several_states_holds_the_soonest_of_all(store, limit):
+    ids = [add(store, due_at=NOW + MINUTE * n) for n in range(6)]
+    for one in ids[1::3]:
+        put(store, one, S.HELD)
+    for one in ids[2::3]:
+        put(store, one, S.CLAIMED)
+    states = ("scheduled", "held", "claimed")
+    assert page(store, states=states, limit=limit) == ids[:limit]
+    with store.read() as conn:
+        found = deliveries.in_state(conn, S.HELD, S.CLAIMED, before=NOW + HOUR, limit=limit)
+    assert [one.id for one in found] == [ids[1], ids[2], ids[4], ids[5]][:limit]
+
+
+def test_a_page_of_a_long_queue_is_a_range_of_an_index_and_no_count_reads_a_row(sqlite_store):
+    add(sqlite_store)
+    plans: list[str] = []
+
+    def explain(conn, _cursor, statement, parameters, *_):
+        if statement.startswith("SELECT"):
+            rows = conn.connection.execute("EXPLAIN QUERY PLAN " + statement, parameters)
+            plans.append("\n".join(row[3] for row in rows))
+
+    sa.event.listen(sqlite_store.engine, "before_cursor_execute", explain)
+    with sqlite_store.read() as conn:
+        deliveries.page(conn, states=("scheduled", "held"), after=(NOW, "d"), limit=5)
+        deliveries.counts(conn)
+    paged, counted, staged = plans
+    assert paged.count("INDEX ix_deliveries_state_due (state=? AND (due_at,id)>(?,?))") == 2
+    assert "SCAN deliveries" not in paged
+    assert "SCAN deliveries USING COVERING INDEX" in counted
+    assert "INDEX ix_deliveries_batch (batch=?)" in staged
+
+
+def test_what_an_open_import_has_staged_is_not_counted(store):
+    add(store)
+    with store.write() as conn:
+        batch = posts.open_batch(conn, by="u1", now=NOW)
+    add(store, batch=batch)
+    with store.read() as conn:
+        assert deliveries.counts(conn) == {S.SCHEDULED: 1}
+        assert deliveries.count(conn, S.SCHEDULED, S.HELD) == 1
+    with store.write() as conn:
+        posts.show_batch(conn, batch, now=NOW)
+        assert deliveries.counts(conn) == {S.SCHEDULED: 2}
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from killswitch.desk.context import PendingPause
 from killswitch.errors import RefusedError
 from killswitch.latch import CauseKind
 from killswitch.store import notices
+from killswitch.store.bulk import BITE
 from killswitch.wire import z_time
 from tests.daemon.bench import NONE
 from tests.unit.desk.house import CLASHING, KARIM, LEA, MIN, NOW, House, a_story, refused
@@ -399,6 +401,63 @@ def test_a_queue_full_of_clashes_is_searched_to_its_end(
         bites += 1
     assert bites > 3
     assert [small_house.state(one) for one in posts] == ["held", "scheduled"] * many
+
+
+def test_the_search_for_clashes_writes_only_so_many_posts_at_once(small_house: House) -> None:
+    for n in range(1, 2 * BITE + 2):
+        small_house.add(text=CLASHING, at=f"+{n}h", channels=("log",))
+        small_house.add(text="A quiz", at=f"+{n}h", channels=("log",))
+    small_house.trip(a_story())
+    held: list[int] = []
+
+    def committed(conn: Any) -> None:
+        held.append(conn.exec_driver_sql("SELECT count(*) FROM holds").scalar())
+
+    sa.event.listen(small_house.store.engine, "commit", committed)
+    while clashing.scan(small_house.context, now=small_house.clock.now()):
+        pass
+    sa.event.remove(small_house.store.engine, "commit", committed)
+    steps = {after - before for before, after in itertools.pairwise([0, *held])}
+    assert steps - {0} == {BITE, 1}
+
+
+def test_what_is_edited_while_the_search_compares_is_looked_at_again(
+    small_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joke = small_house.add(text=CLASHING, at="+20d")
+    small_house.trip(a_story())
+    hold_bite, edited = clashing._hold_bite, []
+
+    def edits_first(*args: Any, **more: Any) -> None:
+        if not edited:
+            edited.append(small_house.do("edit", joke, text="A quiz"))
+        hold_bite(*args, **more)
+
+    monkeypatch.setattr(clashing, "_hold_bite", edits_first)
+    while clashing.scan(small_house.context, now=small_house.clock.now()):
+        pass
+    assert small_house.holds(joke) == []
+
+
+def test_two_searches_at_once_leave_nothing_out(
+    small_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep and a resume: the other goes to the end while one has just compared a part."""
+    monkeypatch.setattr(clashing, "SCAN_BATCH", 2)
+    jokes = [small_house.add(text=CLASHING, at=f"+{n}h", channels=("log",)) for n in range(1, 8)]
+    small_house.trip(a_story())
+    hold_bite, ran = clashing._hold_bite, []
+
+    def other_first(*args: Any, **more: Any) -> None:
+        if not ran:
+            ran.append(True)
+            clashing.scan(small_house.context, now=small_house.clock.now())
+        hold_bite(*args, **more)
+
+    monkeypatch.setattr(clashing, "_hold_bite", other_first)
+    while clashing.scan(small_house.context, now=small_house.clock.now()):
+        pass
+    assert {small_house.state(one) for one in jokes} == {"held"}
 
 
 def test_a_new_event_voids_what_was_decided_about_posts_that_touch_it(house: House) -> None:

@@ -66,12 +66,13 @@ def fdatasync_s(laps: int = 200) -> float:
 
 def cpu_of(pid: int) -> float:
     """Return the CPU seconds of a running process and of its children that live (``proc(5)``)."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    total = 0.0
-    for one in [pid, *children_of(pid)]:
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / ticks
-    return total
+    return sum(own_cpu_of(one) for one in [pid, *children_of(pid)])
+
+
+def own_cpu_of(pid: int) -> float:
+    """Return the CPU seconds of a running process without its children (``proc(5)``)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mib(pid: int) -> float:
@@ -102,6 +103,7 @@ __all__ = [
     "cpu_of",
     "fdatasync_s",
     "memory_mib",
+    "own_cpu_of",
     "say",
     "share",
     "spread_ms",

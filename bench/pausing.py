@@ -97,10 +97,11 @@ def main() -> None:
                 batch = house.client.post("/imports", {"name": "bench"})["import"]
                 rows = [
                     {"text": f"Row {n}", "at": "+5d", "channels": ["one"], "line": n + 1}
-                    for n in range(500)
+                    for n in range(200)
                 ]
-                for _ in range(20):
-                    house.client.post(f"/imports/{batch}/rows", {"rows": rows}, timeout_s=60)
+                for chunk in range(50):
+                    keyed = [{**row, "key": f"{chunk}-{row['line']}"} for row in rows]
+                    house.client.post(f"/imports/{batch}/rows", {"rows": keyed}, timeout_s=60)
                     if ends.is_set():
                         break
                 house.client.delete(f"/imports/{batch}")

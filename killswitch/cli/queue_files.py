@@ -22,7 +22,8 @@ from killswitch.errors import Exit, KillswitchError, UsageError
 from killswitch.queue.files import FileRow, LineProblem, read_rows
 from killswitch.wire import CommittedDoc, ImportDoc, StagedDoc
 
-CHUNK_ROWS = 500
+CHUNK_ROWS = 200
+"""The daemon reads a request in one go: some milliseconds, in which no pause is read."""
 CHUNK_BYTES = 600 * 1024
 """A request holds at most 1 MiB; a row is counted as its JSON."""
 BAD_SHOWN = 50

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from killswitch.desk import once
 from killswitch.desk.adding import check, refuse_other
-from killswitch.desk.clashing import REMEMBERED, SCAN_BATCH, events, words_of
+from killswitch.desk.clashing import REMEMBERED, events, words_of
 from killswitch.desk.context import Context
 from killswitch.errors import OperatorError, RefusedError, UsageError
 from killswitch.failpoints import passing
@@ -398,21 +398,17 @@ def _search(ctx: Context, batch: str, staging: Staging, *, now: datetime) -> Non
         fresh = events(ctx, conn, since=staging.searched)
     if not fresh:
         return
-    after = ""
-    while True:
-        # Nobody else changes what is staged: it need not be read in the transaction of the holds.
-        with ctx.store.read() as conn:
-            found = deliveries.of_batch(conn, batch, after=after, limit=SCAN_BATCH)
+    # Nobody else changes what is staged: it need not be read in the transaction of the holds.
+    with ctx.store.read() as conn:
         touched = [
-            one for one in found if any(clashes(words_of(one.content), story) for story in fresh)
+            one
+            for one in deliveries.of_batch(conn, batch)
+            if any(clashes(words_of(one.content), story) for story in fresh)
         ]
-        for at in range(0, len(touched), BITE):
-            with ctx.store.write() as conn:
-                for one in touched[at : at + BITE]:
-                    _hold_if_clashing(conn, staging, one.id, fresh, new=one, now=now)
-        if not found:
-            break
-        after = found[-1].id
+    for at in range(0, len(touched), BITE):
+        with ctx.store.write() as conn:
+            for one in touched[at : at + BITE]:
+                _hold_if_clashing(conn, staging, one.id, fresh, new=one, now=now)
     staging.searched = max(story.tripped_at or now for story in fresh)
 
 

@@ -8,7 +8,7 @@ audit row in the same transaction. What a row count does not confirm did not hap
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -329,13 +329,14 @@ def set_values(conn: Connection, delivery_id: str, *, now: datetime, **values: A
     )
 
 
-def of_batch(conn: Connection, batch: str, *, after: str, limit: int = BATCH) -> list[Delivery]:
-    """Return deliveries of an import that nobody sees yet, by id."""
+def of_batch(conn: Connection, batch: str) -> Iterator[Delivery]:
+    """Go through an import that nobody sees yet; never is the whole of it in memory."""
     statement = (
         sa.select(*_COLUMNS)
         .join_from(deliveries, posts, posts.c.id == deliveries.c.post)
-        .where(deliveries.c.batch == batch, deliveries.c.id > after)
-        .order_by(deliveries.c.id)
-        .limit(limit)
+        .where(deliveries.c.batch == batch)
+        .execution_options(yield_per=BATCH)
     )
-    return [delivery(row) for row in conn.execute(statement)]
+    with conn.execute(statement) as found:
+        for row in found:
+            yield delivery(row)

@@ -244,7 +244,7 @@ sa.Index(
 # The order in which the queue is read: with the id, a page of it is a range of this index.
 sa.Index("ix_deliveries_state_due", deliveries.c.state, deliveries.c.due_at, deliveries.c.id)
 # What an import has staged: it is searched, counted apart, and dropped in bites.
-sa.Index("ix_deliveries_batch", deliveries.c.batch, deliveries.c.id)
+sa.Index("ix_deliveries_batch", deliveries.c.batch)
 sa.Index(
     "ix_deliveries_sent",
     deliveries.c.sent_at,

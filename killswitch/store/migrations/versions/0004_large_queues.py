@@ -19,7 +19,7 @@ def upgrade() -> None:
     """Make the indexes; no row changes."""
     op.drop_index("ix_deliveries_state_due", "deliveries")
     op.create_index("ix_deliveries_state_due", "deliveries", ["state", "due_at", "id"])
-    op.create_index("ix_deliveries_batch", "deliveries", ["batch", "id"])
+    op.create_index("ix_deliveries_batch", "deliveries", ["batch"])
     op.create_index("ix_posts_batch", "posts", ["batch"])
     op.create_index(
         "ix_deliveries_sent",

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from killswitch.store.ids import new_id
-from killswitch.store.schema import attempts, deliveries
+from killswitch.store.schema import attempts, deliveries, unindexed
 
 OPEN = "open"
 ACCEPTED = "accepted"
@@ -120,14 +120,11 @@ def sends_since(
     conn: Connection, channel: str, *, since: datetime, without: str | None = None
 ) -> list[datetime]:
     """Return when a channel began to send since an instant, oldest first."""
+    on_it = unindexed(deliveries.c.channel) == channel
     statement = (
         sa.select(attempts.c.intent_at)
         .join_from(attempts, deliveries, deliveries.c.id == attempts.c.delivery)
-        .where(
-            deliveries.c.channel == channel,
-            attempts.c.intent_at > since,
-            attempts.c.outcome.in_(_SPENT),
-        )
+        .where(on_it, attempts.c.intent_at > since, attempts.c.outcome.in_(_SPENT))
     )
     if without is not None:
         statement = statement.where(attempts.c.delivery != without)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from killswitch.queue.states import DeliveryState
 from killswitch.store.deliveries import BATCH, VISIBLE, Delivery, delivery, select
-from killswitch.store.schema import deliveries
+from killswitch.store.schema import deliveries, unindexed
 
 _S = DeliveryState
 
@@ -18,7 +18,8 @@ _S = DeliveryState
 def expired(conn: Connection, *, now: datetime, limit: int = BATCH) -> list[Delivery]:
     """Return deliveries whose author's own ``expires`` has passed while they waited."""
     waiting = [_S.SCHEDULED.value, _S.HELD.value, _S.AWAITING_APPROVAL.value]
-    statement = select().where(deliveries.c.expires_at <= now, deliveries.c.state.in_(waiting))
+    waits = unindexed(deliveries.c.state).in_(waiting)
+    statement = select().where(deliveries.c.expires_at <= now, waits)
     return [delivery(row) for row in conn.execute(statement.limit(limit))]
 
 
@@ -27,6 +28,8 @@ def due_on(conn: Connection, channel: str, *, now: datetime, limit: int) -> list
     statement = select().where(
         deliveries.c.state == _S.SCHEDULED.value,
         deliveries.c.next_at <= now,
+        # ``next_at`` is never before it; said for the index, which has them in this order.
+        deliveries.c.due_at <= now,
         deliveries.c.channel == channel,
         sa.or_(deliveries.c.expires_at.is_(None), deliveries.c.expires_at > now),
     )

@@ -105,24 +105,48 @@ def test_a_page_of_several_states_holds_the_soonest_of_all(store, limit):
     assert [one.id for one in found] == [ids[1], ids[2], ids[4], ids[5]][:limit]
 
 
-def test_a_page_of_a_long_queue_is_a_range_of_an_index_and_no_count_reads_a_row(sqlite_store):
-    add(sqlite_store)
-    plans: list[str] = []
+def plans(store, *asks):
+    """Return how SQLite goes about each question."""
+    found: list[str] = []
 
     def explain(conn, _cursor, statement, parameters, *_):
         if statement.startswith("SELECT"):
             rows = conn.connection.execute("EXPLAIN QUERY PLAN " + statement, parameters)
-            plans.append("\n".join(row[3] for row in rows))
+            found.append("\n".join(row[3] for row in rows))
 
-    sa.event.listen(sqlite_store.engine, "before_cursor_execute", explain)
-    with sqlite_store.read() as conn:
-        deliveries.page(conn, states=("scheduled", "held"), after=(NOW, "d"), limit=5)
-        deliveries.counts(conn)
-    paged, counted, staged = plans
+    sa.event.listen(store.engine, "before_cursor_execute", explain)
+    with store.read() as conn:
+        for ask in asks:
+            ask(conn)
+    sa.event.remove(store.engine, "before_cursor_execute", explain)
+    return found
+
+
+def test_a_page_of_a_long_queue_is_a_range_of_an_index_and_no_count_reads_a_row(sqlite_store):
+    paged, counted, staged = plans(
+        sqlite_store,
+        lambda conn: deliveries.page(conn, states=("scheduled", "held"), after=(NOW, "d"), limit=5),
+        deliveries.counts,
+    )
     assert paged.count("INDEX ix_deliveries_state_due (state=? AND (due_at,id)>(?,?))") == 2
     assert "SCAN deliveries" not in paged
     assert "SCAN deliveries USING COVERING INDEX" in counted
     assert "INDEX ix_deliveries_batch (batch=?)" in staged
+
+
+def test_no_question_of_the_sweep_and_the_gate_goes_through_the_whole_queue(sqlite_store):
+    asked = {
+        "ix_deliveries_expires (expires_at<?)": lambda conn: coming_due.expired(conn, now=NOW),
+        "ix_deliveries_state_due (state=? AND due_at<?)": lambda conn: coming_due.due_on(
+            conn, "log", now=NOW, limit=5
+        ),
+        "ix_attempts_intent (intent_at>?)": lambda conn: attempts.sends_since(
+            conn, "log", since=NOW
+        ),
+        "ix_deliveries_sent (sent_at>?)": lambda conn: gone_out.sent_since(conn, NOW),
+    }
+    found = plans(sqlite_store, *asked.values())
+    assert [index for index, plan in zip(asked, found, strict=True) if index not in plan] == []
 
 
 def test_what_an_open_import_has_staged_is_not_counted(store):

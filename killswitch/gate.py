@@ -221,6 +221,9 @@ class Gate:
         if one.channel in channel_state.waiting(conn, now=now):
             return _Closed(Passage.NOT_NOW, "its channel waits")
         limits = self._limits[one.channel]
+        if not (limits.min_gap or limits.max_per_hour or limits.hard_cap):
+            # Nothing counts the sends of an hour, and a file may have had ten thousand.
+            return None
         since = now - max(rules.HOUR, limits.min_gap)
         sends = attempts.sends_since(conn, one.channel, since=since, without=one.id)
         ready = rules.ready_at(limits, sends)

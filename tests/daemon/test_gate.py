@@ -225,6 +225,17 @@ def test_the_send_that_would_pass_the_hard_cap_is_not_made_and_pauses(bench):
     assert bench.state(ids[2]) == "scheduled"
 
 
+def test_the_sends_of_a_channel_without_limits_are_not_read(bench, monkeypatch):
+    """A file may have had ten thousand of them in an hour."""
+    asked = []
+    monkeypatch.setattr(attempts, "sends_since", lambda *_, **__: asked.append(1) or [])
+    assert bench.send(due(bench)) is Passage.SENT
+    assert asked == []
+    limit(bench, hard_cap=2)
+    assert bench.send(due(bench)) is Passage.SENT
+    assert asked == [1]
+
+
 def test_the_hard_cap_counts_from_the_last_resume(bench):
     limit(bench, hard_cap=1)
     bench.send(due(bench))

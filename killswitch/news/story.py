@@ -19,7 +19,17 @@ from enum import StrEnum
 from math import inf, sqrt
 from typing import TYPE_CHECKING
 
-from killswitch.news.fold import fold
+from killswitch.news.alike import (
+    CODE_LENGTH,
+    WORD,
+    are_other_towns,
+    asked,
+    freshness,
+    is_one_event,
+    keys,
+    kinship,
+    share,
+)
 from killswitch.news.item import Grade
 from killswitch.news.levels import Level, level_of
 from killswitch.news.record import (
@@ -41,29 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Member", "Observation", "Story", "StoryBook", "StoryState", "Verdict"]
 
-# A headline joins the most alike story from this likeness on.
-_ALIKE = 2.0
-_ALIKE_TRIPPED, _ALIKE_OLD, _TRIPPED_DAYS = 1.5, 2.0, 2.0
-_STEM, _FEW = 6, 3
-_WORD, _COUNTRY, _CATEGORY, _TERM, _TOLL, _NAME = 1.2, 0.5, 0.5, 0.35, 0.6, 1.5
-_TERMS_MOST = 3
-_OTHER_DEAD = 2.5
-# Kinds of event that headlines of one event mix up; others part two stories.
-_COUSINS = frozenset(
-    frozenset(pair)
-    for pair in (
-        ("attack", "war"), ("attack", "accident"), ("attack", "death"), ("accident", "road"),
-        ("accident", "disaster"), ("accident", "death"), ("accident", "disappearance"),
-        ("road", "death"), ("attack", "road"), ("accident", "war"),
-    )
-)  # fmt: skip
-_STRANGERS = 0.5
-# Named places that differ, and a story that was quiet for long, make a common event unlikely.
 # Two grave events of a kind in a country that few stories tell of, on one day, are one.
 _BOTH_GRAVE, _SELDOM, _ONE_DAY = 0.8, 4, timedelta(days=1)
-_ELSEWHERE, _ABROAD = 0.6, 2.5
-_FRESH_DAYS, _STALE_PER_DAY, _LEAST_FRESH = 0.25, 0.2, 0.5
-_TOLL_FROM, _TOLL_RATIO = 3, 1.6
 # How grave a story must be told where no report is severe enough, or they come far apart, by
 # newsrooms beyond the asked ones: (so many more, least score).
 _FAME = ((0, 1.05), (2, 0.9), (3, 0.6), (5, 0.1))
@@ -79,7 +68,6 @@ _LASTING = 4
 _FLOOD, _FLOOD_TIME = 3, timedelta(minutes=10)
 # Headlines call one event "another" for hours; a settled story listens to it again after this.
 _AGAIN_REST = timedelta(hours=12)
-_CODE_LENGTH = 2
 
 
 class Verdict(StrEnum):
@@ -161,7 +149,7 @@ class StoryBook:
         if signal.grade is Grade.NONE:
             return None
         before = known or self._find(signal, now)
-        if official and before and before is not known and not _one_event(before, signal):
+        if official and before and before is not known and not is_one_event(before, signal):
             before = None  # an alert that joined a like event of its country would never be heard
         if before is None:
             story = first_story(self._new_id(), item, signal, now)
@@ -186,7 +174,7 @@ class StoryBook:
             story = self._stories.pop(story_id)
             for alert in story.alerts:
                 self._by_alert.pop(alert, None)
-            for key in _keys(story.words, story.places):
+            for key in keys(story.words, story.places):
                 self._by_key[key].discard(story_id)
                 if not self._by_key[key]:
                     del self._by_key[key]
@@ -205,7 +193,7 @@ class StoryBook:
         """Remember a story and index its words."""
         self._stories[story.id] = story
         self._by_alert.update(dict.fromkeys(story.alerts, story.id))
-        for key in _keys(story.words, story.places):
+        for key in keys(story.words, story.places):
             self._by_key[key].add(story.id)
 
     def _alive(self, story: Story, now: datetime) -> bool:
@@ -228,13 +216,13 @@ class StoryBook:
         best: tuple[float, datetime, str] | None = None
         for story_id, shared in likeness.items():
             story = self._stories[story_id]
-            if story.tripped_at and story_id not in worded and _other_towns(signal, story):
+            if story.tripped_at and story_id not in worded and are_other_towns(signal, story):
                 # Nothing but the country in common: a second event, not a turn of the first.
                 continue
-            alike = (shared + _kinship(signal, story)) * _freshness(now - story.last_item_at)
+            alike = (shared + kinship(signal, story)) * freshness(now - story.last_item_at)
             if signal.grade is Grade.TRIP and self._rare_pair(signal, story, now):
                 alike += _BOTH_GRAVE
-            if alike < _asked(story, now) or not self._alive(story, now):
+            if alike < asked(story, now) or not self._alive(story, now):
                 continue
             rank = (alike, story.last_item_at, story_id)
             best = rank if best is None else max(best, rank)
@@ -244,21 +232,21 @@ class StoryBook:
         """Weigh what the headline shares with each story; name those with a word in common."""
         likeness: defaultdict[str, float] = defaultdict(float)
         worded: set[str] = set()
-        for key in _keys(signal.words, signal.places):
+        for key in keys(signal.words, signal.places):
             ids = self._by_key.get(key)
             if ids:
-                worth = _WORD / sqrt(len(ids))
+                worth = WORD / sqrt(len(ids))
                 if key[0] != "@":
                     worded |= ids
                 for story_id in ids:
-                    likeness[story_id] += worth * _share(self._stories[story_id], key)
+                    likeness[story_id] += worth * share(self._stories[story_id], key)
         return likeness, worded
 
     def _rare_pair(self, signal: Signal, story: Story, now: datetime) -> bool:
         """Say whether two grave reports of a kind come from one country that is seldom told of."""
         if story.tripped_at or story.score < 1 or now - story.first_item_at > _ONE_DAY / 2:
             return False
-        lands = {f"@{p}" for p in signal.places if len(p) == _CODE_LENGTH and p in story.places}
+        lands = {f"@{p}" for p in signal.places if len(p) == CODE_LENGTH and p in story.places}
         told = [len(self._by_key[land]) for land in lands if land in self._by_key]
         return signal.category == story.category and 0 < min(told, default=0) <= _SELDOM
 
@@ -346,71 +334,6 @@ class StoryBook:
         return Observation(story=story, verdict=Verdict.NOTHING, why=f"already {before.state}")
 
 
-def _keys(words: Iterable[str], places: Iterable[str]) -> set[str]:
-    """Return what a headline is looked up by: stems of its words, and its countries."""
-    stems = {word[:_STEM] for word in words}
-    return stems | {f"@{place}" for place in places if len(place) == _CODE_LENGTH}
-
-
-def _share(story: Story, key: str) -> float:
-    """Return how much of a story uses the word: one that few of many headlines use tells little."""
-    members = len(story.members)
-    if members <= _FEW or key[0] == "@":
-        return 1.0
-    uses = max((n for word, n in story.words.items() if word[:_STEM] == key), default=0)
-    return min(1.0, _FEW * uses / members)
-
-
-def _asked(story: Story, now: datetime) -> float:
-    """Return the likeness that a story asks: little just after it paused, more when it is old."""
-    if story.tripped_at is None:
-        return _ALIKE
-    days = (now - story.tripped_at) / timedelta(days=1)
-    return _ALIKE_TRIPPED if days < _TRIPPED_DAYS else _ALIKE_OLD
-
-
-def _freshness(quiet: timedelta) -> float:
-    """Return how much a story that was quiet so long still draws headlines: all, down to half."""
-    return max(_LEAST_FRESH, 1.0 - _STALE_PER_DAY * max(quiet / timedelta(days=1) - _FRESH_DAYS, 0))
-
-
-def _other_towns(signal: Signal, story: Story) -> bool:
-    """Say whether both name towns, and none in common."""
-    towns = {place for place in signal.places if len(place) > _CODE_LENGTH}
-    known = {place for place in story.places if len(place) > _CODE_LENGTH}
-    return bool(towns and known and not towns & known)
-
-
-def _kinship(signal: Signal, story: Story) -> float:
-    """Measure what a headline and a story share beside their words."""
-    alike = 0.0
-    if _other_towns(signal, story):
-        alike -= _ELSEWHERE
-    countries = {place for place in signal.places if len(place) == _CODE_LENGTH}
-    lands = {place for place in story.places if len(place) == _CODE_LENGTH}
-    if countries and lands:
-        alike += _COUNTRY if countries & lands else -_ABROAD
-    if signal.category == story.category:
-        alike += _CATEGORY
-    elif frozenset((signal.category, story.category)) not in _COUSINS:
-        alike -= _STRANGERS
-    shared = sum(term in story.terms for term in signal.terms)
-    alike += _TERM * min(shared, _TERMS_MOST)
-    if signal.toll and story.toll and signal.toll >= _TOLL_FROM and story.toll >= _TOLL_FROM:
-        low, high = sorted((signal.toll, story.toll))
-        alike += _TOLL if high / low <= _TOLL_RATIO else -_TOLL * (signal.toll < story.toll)
-    if signal.category == "death" and story.category == "death":
-        alike += _by_name(signal, story)
-    return alike
-
-
-def _one_event(story: Story, signal: Signal) -> bool:
-    """Say whether newsrooms tell of the very event that an official alert names."""
-    shared = {w[:_STEM] for w in story.words} & {w[:_STEM] for w in signal.words}
-    told = any(term in story.terms for term in signal.terms)
-    return not story.alerts and story.category == signal.category and (told or bool(shared))
-
-
 def _ordered(story: Story, signal: Signal, now: datetime) -> Observation:
     """Do what an official alert orders."""
     level = signal.official.level if signal.official else None
@@ -439,23 +362,6 @@ def _told(story: Story, why: str, now: datetime) -> Observation:
     return Observation(story=told, verdict=Verdict.TELL, why=why)
 
 
-def _by_name(signal: Signal, story: Story) -> float:
-    """Measure by the names whether one person died, or two of whom "dies at 96" is said."""
-    if _same_dead(signal.names, story.names):
-        return _NAME
-    return -_OTHER_DEAD if signal.names and story.names else 0.0
-
-
-def _same_dead(told: Sequence[str], known: Sequence[str]) -> bool:
-    """Say whether a name of the headline is, or ends like, one that the story tells."""
-    names = {fold(name).strip() for name in known}
-    last = {name.rsplit(" ", 1)[-1] for name in names}
-    return any(
-        folded in names or folded.rsplit(" ", 1)[-1] in last
-        for folded in (fold(name).strip() for name in told)
-    )
-
-
 def _marked(story: Story) -> Story:
     """Write down what people have been told, so that only news beyond it is worse."""
     return replace(
@@ -475,7 +381,7 @@ def _worse(before: Story, signal: Signal) -> str:
         return f"worse: {signal.toll} dead, before {before.toll or 'none told'}"
     if signal.category and signal.category not in before.told_categories:
         return f"worse: now also {signal.category}"
-    countries = [p for p in signal.places if len(p) == _CODE_LENGTH]
+    countries = [p for p in signal.places if len(p) == CODE_LENGTH]
     fresh = [p for p in countries if p not in before.told_places]
     if fresh and before.told_places and len(fresh) == len(countries):
         return f"worse: now also in {', '.join(fresh)}"

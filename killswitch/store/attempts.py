@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from killswitch.store.columns import unindexed
 from killswitch.store.ids import new_id
-from killswitch.store.schema import attempts, deliveries, unindexed
+from killswitch.store.schema import attempts, deliveries
 
 OPEN = "open"
 ACCEPTED = "accepted"

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from killswitch.queue.states import DeliveryState
+from killswitch.store.columns import unindexed
 from killswitch.store.deliveries import BATCH, VISIBLE, Delivery, delivery, select
-from killswitch.store.schema import deliveries, unindexed
+from killswitch.store.schema import deliveries
 
 _S = DeliveryState
 

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from killswitch.queue.states import DeliveryState
+from killswitch.store.columns import unindexed
 from killswitch.store.deliveries import Delivery, delivery, select
-from killswitch.store.schema import attempts, deliveries, unindexed
+from killswitch.store.schema import attempts, deliveries
 
 _S = DeliveryState
 # A request that began so long before an instant may have been on the wire then: the gate's T_SEND.

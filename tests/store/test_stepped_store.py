@@ -23,9 +23,10 @@ from killswitch.store import (
 )
 from killswitch.store import latch as latch_store
 from killswitch.store import tellings as telling_store
+from killswitch.store.columns import UtcDateTime
 from killswitch.store.notices import add_notice
-from killswitch.store.schema import UtcDateTime, feeds, metadata
 from killswitch.store.schema import attempts as attempt_rows
+from killswitch.store.schema import feeds, metadata
 from killswitch.store.schema import latch as latch_table
 from killswitch.store.schema import notices as notice_rows
 from killswitch.store.schema import tellings as telling_rows

@@ -84,8 +84,8 @@ class Dice:
     def __init__(self) -> None:
         self._random = random.Random(7)
 
-    def choice(self, letters: str) -> str:
-        return self._random.choice(letters)
+    def randbits(self, number: int) -> int:
+        return self._random.getrandbits(number)
 
 
 class AtOnce:

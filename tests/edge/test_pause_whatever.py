@@ -238,7 +238,9 @@ def test_a_pause_is_sealed_whatever_the_daemon_does(
         with fault(house):
             told = press(house)
             is_accepted(told)
-            assert told.code == 0, "who reads the store sees that nothing is on the wire"
+            # What was on the wire before the fault may be unable to be written down as sent.
+            is_open = told.code == 6 and told.named == open_in_the_store(house)
+            assert told.code == 0 or is_open, "who reads the store sees what is on the wire"
             if house.daemon is not None:
                 time_passes(house)
         is_paused_again(house)

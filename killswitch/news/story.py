@@ -211,16 +211,16 @@ class StoryBook:
 
     def _find(self, signal: Signal, now: datetime) -> Story | None:
         """Find the story that the headline tells of, or None."""
-        likeness, worded = self._shared(signal)
+        likeness, is_grave = self._shared(signal), signal.grade is Grade.TRIP
         # The youngest of equally alike stories, then the id: never the order of a set.
         best: tuple[float, datetime, str] | None = None
         for story_id, shared in likeness.items():
             story = self._stories[story_id]
-            if story.tripped_at and story_id not in worded and are_other_towns(signal, story):
-                # Nothing but the country in common: a second event, not a turn of the first.
+            if story.tripped_at and is_grave and are_other_towns(signal, story):
+                # A second event, however alike the words: it has to find newsrooms of its own.
                 continue
             alike = (shared + kinship(signal, story)) * freshness(now - story.last_item_at)
-            if signal.grade is Grade.TRIP and self._rare_pair(signal, story, now):
+            if is_grave and self._rare_pair(signal, story, now):
                 alike += _BOTH_GRAVE
             if alike < asked(story, now) or not self._alive(story, now):
                 continue
@@ -228,19 +228,16 @@ class StoryBook:
             best = rank if best is None else max(best, rank)
         return None if best is None else self._stories[best[2]]
 
-    def _shared(self, signal: Signal) -> tuple[dict[str, float], set[str]]:
-        """Weigh what the headline shares with each story; name those with a word in common."""
+    def _shared(self, signal: Signal) -> dict[str, float]:
+        """Weigh what the headline shares with each story."""
         likeness: defaultdict[str, float] = defaultdict(float)
-        worded: set[str] = set()
         for key in keys(signal.words, signal.places):
             ids = self._by_key.get(key)
             if ids:
                 worth = WORD / sqrt(len(ids))
-                if key[0] != "@":
-                    worded |= ids
                 for story_id in ids:
                     likeness[story_id] += worth * share(self._stories[story_id], key)
-        return likeness, worded
+        return likeness
 
     def _rare_pair(self, signal: Signal, story: Story, now: datetime) -> bool:
         """Say whether two grave reports of a kind come from one country that is seldom told of."""

@@ -309,14 +309,28 @@ def test_a_widely_told_death_pauses_even_when_no_headline_says_famous() -> None:
     assert "trip" in verdicts(*observed)
 
 
-def test_a_second_event_of_the_country_is_no_turn_of_the_first_but_a_story_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            ("Train crash in Leeds kills nine", "Nine dead in Leeds train crash"),
+            ("Bus plunges off bridge in Bristol, 14 dead", "14 dead as bus falls in Bristol"),
+        ),
+        (
+            ("Knife attack in Annecy leaves four dead", "Four dead in Annecy knife attack"),
+            ("Knife attack in Lyon leaves four dead", "Four dead in Lyon knife attack"),
+        ),
+        (
+            ("Shooting at Phoenix church leaves seven dead", "Seven dead in Phoenix church"),
+            ("Shooting at Tucson church leaves 20 dead", "Twenty dead in Tucson church shooting"),
+        ),
+    ],
+)
+def test_a_second_event_in_another_town_finds_newsrooms_of_its_own(first, second) -> None:
     room = Newsroom(a_book())
-    room.tells("Harbour Post", "Train crash in Leeds kills nine")
-    seen = room.tells("Coast Radio", "Nine dead in Leeds train crash")
+    room.tells("Harbour Post", first[0])
+    seen = room.tells("Coast Radio", first[1])
     assert seen is not None
     room.book.mute(seen.story.id, room.now)
-    other = [
-        room.tells("Harbour Post", "Bus plunges off bridge in Bristol, 14 dead"),
-        room.tells("Coast Radio", "At least 14 dead as bus falls from Bristol bridge"),
-    ]
+    other = [room.tells("Harbour Post", second[0]), room.tells("Coast Radio", second[1])]
     assert verdicts(*other) == ["unconfirmed", "trip"]

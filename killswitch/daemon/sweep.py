@@ -54,6 +54,8 @@ CLAIMS_FAST = 50
 CLAIMS_SLOW = 2
 # What may take long (a search for clashes, many decisions) gives way to the rest after this.
 PATIENCE_S = 1.0
+# A released post that is so late has missed its slot: those behind it are due by now as well.
+SLOT_MISSED = timedelta(seconds=2)
 # Sending threads; one channel uses one at a time, so a slow network delays only itself.
 SENDERS = 8
 
@@ -271,6 +273,10 @@ class Sweep:
         with ctx.store.write() as conn:
             if latch_store.lock(conn, share=True).paused or ctx.inhibits.any():
                 return []
+            if _is_kept_slot(conn, line[0], now):
+                # A wait kept a row of released posts: they go on apart, not all at once.
+                line = line[:1]
+                limits = replace(limits, min_gap=max(limits.min_gap, ctx.queue.release_gap))
             since = now - max(rules.HOUR, limits.min_gap)
             ready = rules.ready_at(limits, attempts.sends_since(conn, channel, since=since))
             if ready is not None and ready > now:
@@ -323,6 +329,14 @@ class Sweep:
         except TransientError as error:
             # Still gone: the reaper takes them back when the claims run out.
             _log.warning("delivery.not_given_back", problem=error.message)
+
+
+def _is_kept_slot(conn: Connection, one: Delivery, now: datetime) -> bool:
+    """Say whether a delivery is late for the slot that a resume gave it, or for one among them."""
+    if now - one.due_at <= SLOT_MISSED:
+        return False
+    until = letting_go.slots_until(conn, one.channel)
+    return until is not None and one.due_at < until
 
 
 def _is_unconfirmed(one: Delivery, now: datetime) -> bool:

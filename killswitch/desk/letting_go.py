@@ -78,6 +78,12 @@ def _read(conn: Connection) -> Note | None:
     return Note(**(said | {"slots": slots}))
 
 
+def slots_until(conn: Connection, channel: str) -> datetime | None:
+    """Return when the row of slots that the last resume gave on a channel ends, if it gave any."""
+    note = _read(conn)
+    return None if note is None else note.slots.get(channel)
+
+
 def begin(conn: Connection, note: Note) -> None:
     """Leave the note in the transaction that closes the last cause."""
     facts.put(conn, LETTING_GO, note.to_text())

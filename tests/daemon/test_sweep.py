@@ -482,6 +482,26 @@ def test_edited_and_released_posts_of_the_past_take_spaced_slots(bench):
     ]
 
 
+def test_released_posts_whose_slots_passed_in_a_wait_still_leave_a_gap_apart(bench):
+    bench.set(release_gap=MINUTE)
+    bench.limits["insta"] = replace(QUIET, late_after=2 * HOUR)
+    bench.set()
+    ids = [add(bench.store, due_at=NOW + n * SECOND) for n in range(6)]
+    bench.pause()
+    bench.live(minutes=1)
+    for one in ids:
+        bench.act("release", one)
+    bench.resume()
+    bench.inhibits.open(InhibitKind.UNCONFIRMED, "one newsroom", now=bench.clock.now())
+    bench.live(minutes=5)
+    bench.inhibits.lift(InhibitKind.UNCONFIRMED)
+    for _ in range(8 * 60):
+        bench.live(seconds=1)
+    times = [at for at, _ in bench.networks["insta"].published]
+    assert bench.published() == ids
+    assert all(later - earlier >= MINUTE for earlier, later in pairwise(times))
+
+
 def test_an_edit_in_a_pause_still_wants_its_second_person(bench):
     bench.set(approve=True)
     one = add(bench.store, due_at=NOW + 20 * MINUTE)

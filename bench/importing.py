@@ -1,7 +1,7 @@
 """
 Import posts through the command line, twice the same file, with a pause pressed all the while.
 
-    .venv/bin/python -m bench.importing --rows 100000 [--undisturbed]
+    .venv/bin/python -m bench.importing --rows 100000 [--undisturbed | --rest-s 2]
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--undisturbed", action="store_true", help="press no pause meanwhile")
+    parser.add_argument("--rest-s", type=float, default=0.0, help="seconds between two pauses")
     asked = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="ks", dir="/tmp") as folder,
@@ -35,10 +36,11 @@ def main() -> None:
         house.until(lambda: house.status().get("state") == "running", what="running")
         due = datetime.now(UTC) + timedelta(days=20)
         for time in ("new", "there already"):
-            measure(house, asked.rows, due=due, time=time, presses=not asked.undisturbed)
+            rest_s = None if asked.undisturbed else asked.rest_s
+            measure(house, asked.rows, due=due, time=time, rest_s=rest_s)
 
 
-def measure(house: House, rows: int, *, due: datetime, time: str, presses: bool) -> None:
+def measure(house: House, rows: int, *, due: datetime, time: str, rest_s: float | None) -> None:
     """Import one file; say what the daemon's own process spent, the pauses meanwhile included."""
     took: list[float] = []
     before_s = own_cpu_of(house.pid)
@@ -47,8 +49,9 @@ def measure(house: House, rows: int, *, due: datetime, time: str, presses: bool)
     )
     work.start()
     accepted: list[float] = []
-    while presses and work.is_alive():
+    while rest_s is not None and work.is_alive():
         accepted += press(house, 1)[0]
+        work.join(rest_s)
     work.join()
     say(
         rows=rows,

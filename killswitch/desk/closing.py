@@ -15,13 +15,25 @@ from killswitch.trip import CLASH_SCAN
 from killswitch.wire import SuggestionDoc
 
 
-def mend(conn: Connection, causes: Sequence[Cause], *, by: str, now: datetime) -> None:
-    """Do what closing some kinds of cause means: a new start of the clock mark or the chain."""
+def mend(
+    conn: Connection,
+    causes: Sequence[Cause],
+    *,
+    by: str,
+    now: datetime,
+    past: audit.Past | None = None,
+) -> None:
+    """
+    Do what closing some kinds of cause means: a new start of the clock mark or the chain.
+
+    ``past`` is what was read of a broken chain before this transaction.
+    """
     kinds = {cause.kind for cause in causes}
     if CauseKind.CLOCK in kinds:
         facts.put_time(conn, "high_water", now)
     if CauseKind.TAMPER in kinds:
-        audit.restart(conn, actor=by, why="resumed after a break of the chain", now=now)
+        why = "resumed after a break of the chain"
+        audit.restart(conn, actor=by, why=why, now=now, past=past)
     if CauseKind.BLIND in kinds:
         facts.put_time(conn, "last_sight", now)
 

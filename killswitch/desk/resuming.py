@@ -30,7 +30,7 @@ from killswitch.flagging import DIRECTORY, belonging_to, flag_causes
 from killswitch.flags import Flag
 from killswitch.latch import DISMISSIBLE, CauseKind, Latch, Refusal, judge_dismiss, judge_resume
 from killswitch.queue.states import Decision, DeliveryState, HoldKind
-from killswitch.store import bulk, decisions, deliveries, holds, noted, people
+from killswitch.store import audit, bulk, decisions, deliveries, holds, noted, people
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
@@ -206,6 +206,7 @@ def _try_to_close(
     """Close the causes; None where the lead holds more than one short transaction may hold."""
     with ctx.store.read() as conn:
         expected = _expected(conn)
+        past = _past(conn)
     with ctx.store.write() as conn:
         latch = latch_store.lock(conn)
         now = ctx.clock.now()
@@ -216,9 +217,15 @@ def _try_to_close(
         if len(soon) > bulk.BITE:
             return None
         _hold_lead(conn, soon, now=now)
-        document = _close(ctx, conn, latch, press, expected, now=now)
+        document = _close(ctx, conn, latch, press, expected, now=now, past=past)
         passing("resume.before_commit")
     return document
+
+
+def _past(conn: Connection) -> audit.Past | None:
+    """Read a broken trail: long ones take seconds, which a write transaction may not."""
+    kinds = {cause.kind for cause in latch_store.read(conn).causes}
+    return audit.read_past(conn) if CauseKind.TAMPER in kinds else None
 
 
 def _expected(conn: Connection) -> dict[str, int]:
@@ -248,10 +255,11 @@ def _close(
     expected: Mapping[str, int],
     *,
     now: datetime,
+    past: audit.Past | None,
 ) -> ResumeDoc:
     by = people.person_id(conn, press.caller.person)
     closed = [cause.id for cause in latch.causes]
-    closing.mend(conn, latch.causes, by=by, now=now)
+    closing.mend(conn, latch.causes, by=by, now=now, past=past)
     closing.mute_stories(ctx, conn, latch.causes, dismissed=False, now=now)
     version = latch_store.close_causes(conn, latch, closed, by=by, reason=press.reason, now=now)
     letting_go.begin(conn, Note(at=now))

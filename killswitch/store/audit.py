@@ -5,7 +5,7 @@ Each row's hash covers the row before it, so an edited or missing row breaks the
 on. Rows hold person ids; names live in ``people`` and can be erased.
 
 After a break that a human has seen the chain starts anew: that row begins from nothing and says so,
-and what stands before it is kept but proves nothing any more.
+and what stands before it is kept as it was accepted: the new row holds a digest of it.
 
 Invariant: a broken chain never stops a trip; a row is appended whatever the head says.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -74,13 +74,42 @@ class Break:
     at: datetime
 
 
+class Past:
+    """
+    A digest of every row up to one, broken or not, made in portions.
+
+    Attributes:
+        seq: The last row that it covers.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no row."""
+        self.seq = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, row: Row[Any]) -> None:
+        """Cover one more row: what it says, and the hash that stands beside it."""
+        self.seq = row.seq
+        self._digest.update(f"{_hash(row._asdict())} {row.hash}\n".encode())
+
+    def hex(self) -> str:
+        """Return the digest, SHA-256 in hexadecimal digits."""
+        return self._digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a slow check has come: the last row found good, and where its chain began."""
+    """
+    How far a slow check has come: the last row found good, and where its chain began.
+
+    Attributes:
+        past: The rows before that beginning, as far as they are read.
+    """
 
     start: int
     seq: int
     hash: str
+    past: Past = field(default_factory=Past, compare=False)
 
 
 def record(conn: Connection, *entries: Entry, now: datetime) -> None:
@@ -163,8 +192,47 @@ def verify(conn: Connection, *, last: int | None = None) -> Verdict:
         why = "the head of the chain is missing" if top else None
         return Verdict(ok=not top, rows=0, broken_at=top or None, why=why)
     start = _newest_start(conn)
+    if last is None and (why := _changed_past(conn, read_past(conn, before=start), start)):
+        return Verdict(ok=False, rows=0, broken_at=start, why=why)
     first = start if last is None else max(start, head.seq - last + 1)
     return _follow(conn, first, start=start, head=head)
+
+
+def read_past(conn: Connection, past: Past | None = None, *, before: int | None = None) -> Past:
+    """
+    Read the rows of the past.
+
+    Args:
+        conn: A read transaction.
+        past: What is read already; it is carried on.
+        before: End at this row, without it; or read all that is there.
+    """
+    past = past or Past()
+    statement = sa.select(audit).where(audit.c.seq > past.seq).order_by(audit.c.seq)
+    if before is not None:
+        statement = statement.where(audit.c.seq < before)
+    with conn.execute(statement.execution_options(yield_per=1000)) as found:
+        for row in found:
+            past.add(row)
+    return past
+
+
+def _changed_past(conn: Connection, past: Past, start: int) -> str | None:
+    """Say what is wrong where the rows before a start are not those that a human accepted."""
+    row = conn.execute(sa.select(audit).where(audit.c.seq == start)).one_or_none()
+    # Starts that were written before 2026-11 hold no digest.
+    accepted = None if row is None or row.event != RESTARTED else _said_of(row)
+    if accepted in {None, past.hex()}:
+        return None
+    return f"a row before row {start} was changed after it was accepted there"
+
+
+def _said_of(start: Row[Any]) -> str | None:
+    """Return the digest that a start holds; a start that can't be read is told by its own hash."""
+    try:
+        return data_of(start).get("before")
+    except (ValueError, AttributeError):
+        return None
 
 
 def breaks(conn: Connection) -> list[Break]:
@@ -212,16 +280,21 @@ def verify_next(
         are there is for ``verify`` to say.
     """
     if after is None:
-        start = _newest_start(conn)
-        after = Place(start, start - 1, GENESIS)
+        after = Place(_newest_start(conn), 0, GENESIS)
     count = 0
-    for row in rows(conn, after=after.seq, limit=most):
-        why = _broken(row, after.hash, after.seq + 1)
+    for row in rows(conn, after=max(after.seq, after.past.seq), limit=most):
+        count += 1
+        if row.seq < after.start:
+            after.past.add(row)
+            continue
+        why = _changed_past(conn, after.past, row.seq) if row.seq == after.start else None
+        expected = max(after.seq + 1, after.start)
+        why = why or _broken(row, after.hash, expected)
         if why:
             # Begun anew since: a human has seen what was before, and the next check begins there.
             known = _newest_start(conn) != after.start
-            return Verdict(ok=known, rows=count, broken_at=row.seq, why=why), None
-        count, after = count + 1, Place(after.start, row.seq, row.hash)
+            return Verdict(ok=known, rows=count - 1, broken_at=row.seq, why=why), None
+        after = Place(after.start, row.seq, row.hash, after.past)
     return Verdict(ok=True, rows=count), after if count == most else None
 
 
@@ -262,11 +335,23 @@ def _broken(row: Row[Any], previous: str | None, expected: int) -> str | None:
     return None
 
 
-def restart(conn: Connection, *, actor: str, why: str, now: datetime) -> None:
-    """Begin the chain anew after a break that a human has seen; old rows stay as they are."""
+def restart(
+    conn: Connection, *, actor: str, why: str, now: datetime, past: Past | None = None
+) -> None:
+    """
+    Begin the chain anew after a break that a human has seen; old rows stay as they are.
+
+    Args:
+        conn: A write transaction.
+        actor: Who has seen it.
+        why: What the new start says of itself.
+        now: The instant.
+        past: What was read of the old rows before, so that few are read in this transaction.
+    """
     seq, _ = _head(conn)
     conn.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(seq=seq, hash=GENESIS))
-    record(conn, Entry(RESTARTED, "audit", actor, {"why": why}), now=now)
+    before = read_past(conn, past).hex()
+    record(conn, Entry(RESTARTED, "audit", actor, {"why": why, "before": before}), now=now)
 
 
 def rows(

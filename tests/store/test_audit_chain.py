@@ -40,8 +40,8 @@ def tamper(store, *statements):
     """Change the trail as somebody with the file and no scruples would."""
     with store.write() as conn:
         if store.is_sqlite:
-            conn.exec_driver_sql("DROP TRIGGER audit_unchanged")
-            conn.exec_driver_sql("DROP TRIGGER audit_kept")
+            conn.exec_driver_sql("DROP TRIGGER IF EXISTS audit_unchanged")
+            conn.exec_driver_sql("DROP TRIGGER IF EXISTS audit_kept")
         else:
             conn.exec_driver_sql("ALTER TABLE audit DISABLE TRIGGER USER")
         for statement in statements:
@@ -141,6 +141,56 @@ def test_rows_that_are_missing_before_a_new_start_are_told(store, change, row, w
     accept(store, "u1")
     (found,) = breaks(store)
     assert (found.row, found.why, found.by) == (row, why, "u1")
+
+
+def walk(store, most=4):
+    """Check the whole trail as the daemon does, a few rows at a time."""
+    place = None
+    while True:
+        with store.read() as conn:
+            found, place = audit.verify_next(conn, place, most=most)
+        if place is None or not found.ok:
+            return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit SET actor = 'nobody' WHERE seq = 2",
+        "UPDATE audit SET hash = prev WHERE seq = 3",
+        "UPDATE audit SET data = '{}' WHERE seq = 4",
+        "DELETE FROM audit WHERE seq = 5",
+        "DELETE FROM audit WHERE seq < 7",
+    ],
+)
+@pytest.mark.parametrize("most", [1, 4, 100])
+def test_what_was_accepted_can_not_be_changed_again_unseen(store, change, most):
+    fill(store)
+    tamper(store, "UPDATE audit SET actor = 'x' WHERE seq = 4")
+    accept(store, "u1")
+    fill(store)
+    assert verdict(store).ok
+    assert walk(store, most).ok
+    tamper(store, change)
+    why = "a row before row 7 was changed after it was accepted there"
+    assert verdict(store) == audit.Verdict(ok=False, rows=0, broken_at=7, why=why)
+    found = walk(store, most)
+    assert (found.ok, found.broken_at, found.why) == (False, 7, why)
+    accept(store, "u1")
+    assert verdict(store).ok
+    assert walk(store, most).ok
+
+
+def test_a_new_start_covers_what_was_written_since_the_past_was_read(store):
+    fill(store)
+    with store.read() as conn:
+        past = audit.read_past(conn)
+    fill(store)
+    with store.write() as conn:
+        audit.restart(conn, actor="u1", why="seen", now=NOW, past=past)
+    assert verdict(store).ok
+    tamper(store, "UPDATE audit SET actor = 'nobody' WHERE seq = 9")
+    assert verdict(store).broken_at == 13
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"])

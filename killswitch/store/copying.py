@@ -9,6 +9,7 @@ from pathlib import Path
 
 from killswitch.errors import OperatorError
 from killswitch.failpoints import passing
+from killswitch.flags import PAUSE_DIR
 from killswitch.store.engine import Store
 
 
@@ -17,12 +18,19 @@ def copy_store(store: Store, to: Path) -> None:
     Copy a store while it is in use, readable by its owner alone.
 
     Raises:
-        OperatorError: The target exists or can't be written, or the store is a server's.
+        OperatorError: The target exists or can't be written, it would be a flag, or the store is a
+            server's.
     """
     source = store.path
     if source is None:
         raise OperatorError(
             "backup_server", "the store is a PostgreSQL database", "back it up with pg_dump"
+        )
+    if PAUSE_DIR in to.parent.resolve().parts:
+        raise OperatorError(
+            "backup_target",
+            f"{to} would be a pause: every file in {PAUSE_DIR} is one",
+            "name a new file in another folder",
         )
     try:
         os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))

@@ -468,6 +468,14 @@ def test_a_backup_never_overwrites_and_a_server_has_its_own(sqlite_store, postgr
     refused("backup_server", copy_store, postgres_store, tmp_path / "new.db")
 
 
+@pytest.mark.parametrize("path", ["pause.d/copy.db", "there/copy.db", "pause.d/deeper/copy.db"])
+def test_a_backup_is_never_a_pause(sqlite_store, tmp_path, path):
+    (tmp_path / "pause.d" / "deeper").mkdir(parents=True)
+    (tmp_path / "there").symlink_to(tmp_path / "pause.d")
+    refused("backup_target", copy_store, sqlite_store, tmp_path / path)
+    assert not (tmp_path / path).exists()
+
+
 @pytest.mark.parametrize("made", ["missing", "nonsense", "foreign"])
 def test_what_is_no_backup_of_ours_replaces_nothing(sqlite_store, tmp_path, made):
     add(sqlite_store)

@@ -23,6 +23,7 @@ from killswitch.errors import TransientError
 from killswitch.failpoints import passing
 from killswitch.gate import LEASE_S, NOT_NOW_WAIT, Gate
 from killswitch.latch import CauseKind
+from killswitch.outcome import Passage
 from killswitch.queue import rules
 from killswitch.queue.looking import SETTLE
 from killswitch.queue.states import DeliveryState, HoldKind
@@ -48,6 +49,9 @@ _log = structlog.get_logger(__name__)
 _S = DeliveryState
 # Where a delivery still waits for its time, and so may miss it.
 _MAY_BE_LATE = frozenset({_S.SCHEDULED, _S.AWAITING_APPROVAL})
+
+# What whoever watches the log for trouble wants to see.
+_WENT_WRONG = frozenset({Passage.UNSENT, Passage.FAILED, Passage.UNCERTAIN})
 
 # Claims a channel at a time: a claim must outlive the line before it, and a trip takes them back.
 CLAIMS_FAST = 50
@@ -299,7 +303,8 @@ class Sweep:
             while left:
                 passage = self._gate().send(left[0].id, fence=left[0].fence)
                 one = left.popleft()
-                _log.info("delivery.passed", delivery=one.id, channel=one.channel, came_to=passage)
+                say = _log.warning if passage in _WENT_WRONG else _log.info
+                say("delivery.passed", delivery=one.id, channel=one.channel, came_to=passage)
         except TransientError as error:
             _log.warning("delivery.store_failed", problem=error.message)
             self._give_back(ctx, left)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
 from killswitch.channels.frame import Ending, Outcome
 from killswitch.daemon.sweep import Left
@@ -93,6 +94,24 @@ def test_what_its_author_let_expire_is_skipped_wherever_it_waits(either_bench):
     assert {bench.state(one) for one in ids} == {"skipped"}
     assert [bench.holds(one) for one in ids] == [[], [], []]
     assert set(told(bench)) == {"skipped_expired"}
+
+
+@pytest.mark.parametrize(
+    ("ending", "level"),
+    [
+        (Ending.SENT, "info"),
+        (Ending.UNSENT, "warning"),
+        (Ending.FAILED, "warning"),
+        (Ending.UNCERTAIN, "warning"),
+    ],
+)
+def test_the_log_warns_of_a_try_that_went_wrong(bench, ending, level):
+    bench.networks["insta"].answer = Outcome(ending, "so it was")
+    add(bench.store, due_at=NOW)
+    with capture_logs() as logs:
+        bench.turn()
+    (line,) = [one for one in logs if one["event"] == "delivery.passed"]
+    assert (line["came_to"], line["log_level"]) == (ending.value, level)
 
 
 def test_a_slow_channel_delays_only_itself(sqlite_store, tmp_path):

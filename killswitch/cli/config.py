@@ -47,12 +47,14 @@ def gone_lines(orphaned: dict[str, int]) -> list[str]:
     """Tell of posts whose channel is gone: what becomes of them, and what to do."""
     lines = []
     for channel, count in orphaned.items():
-        form = tr("the channel {channel} is gone, {count} posts of it can't leave")
+        form = tr("{channel} is not configured any more, {count} posts of it can't leave")
+        if count == 1:
+            form = tr("{channel} is not configured any more, 1 post of it can't leave")
         lines.append(form.format(channel=plain(channel), count=count))
     if lines:
         lines.append(tr("They are held when their time comes: configure the channel again, or"))
         first = shlex.quote(plain(next(iter(orphaned))))
-        lines.append(f"  killswitch queue skip --channel {first} --state scheduled")
+        lines.append(f"  killswitch queue cancel --channel {first}")
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -34,10 +35,22 @@ def run_list(args: argparse.Namespace) -> int:
         return 0
     times = found.times(status_or_none(found))
     say(rows_text(rows, times) if rows else tr("no posts"))
+    for line in _gone_lines(rows):
+        say(line)
     if more:
         text = tr("only the first {count} are shown: --json, a filter or --limit N show others")
         say(text.format(count=len(rows)))
     return 0
+
+
+def _gone_lines(rows: list[Doc]) -> list[str]:
+    """Say once for each channel that is gone what its posts in a list wait for."""
+    form = tr(
+        "the channel {channel} is not configured any more: configure it again and killswitch "
+        "config reload, or killswitch queue cancel --channel {name}"
+    )
+    gone = dict.fromkeys(row["channel"] for row in rows if row.get("channel_gone"))
+    return [form.format(channel=plain(name), name=shlex.quote(plain(name))) for name in gone]
 
 
 def pages(found: Reach, args: argparse.Namespace, *, until: str | None = None) -> Iterator[Doc]:
@@ -81,6 +94,8 @@ def _state(row: Doc) -> str:
         parts.append(f"-> {decision_word(row['decision'])}")
     if row["state"] == "uncertain" and row.get("looked"):
         parts.append(f"({told(plain(row['looked']['words']))})")
+    if row.get("channel_gone"):
+        parts.append(tr("(its channel is gone)"))
     if row["clash"]:
         parts.append(clash_words(row["clash"][:3]))
     return " ".join(parts)
@@ -175,9 +190,21 @@ def _facts(doc: Doc, times: Times) -> Iterator[tuple[str, str]]:
     yield tr("Sent"), left_at(doc, times)
     yield tr("Remote id"), plain(doc.get("remote_id") or "")
     yield tr("Address"), plain(doc.get("remote_url") or "")
+    yield from _gone(doc)
     yield tr("Problem"), told(plain(doc.get("problem") or ""))
     looked = doc.get("looked")
     yield tr("Looked"), told(plain(looked["words"])) if looked else ""
+
+
+def _gone(doc: Doc) -> Iterator[tuple[str, str]]:
+    """Tell why a post can't leave whose channel is not configured any more, and what to do."""
+    if doc.get("channel_gone"):
+        form = tr("the channel {channel} is not configured any more: this post can't leave")
+        yield tr("Problem"), form.format(channel=plain(doc["channel"]))
+        form = tr(
+            "configure it again and killswitch config reload, or killswitch queue cancel {id}"
+        )
+        yield "", form.format(id=doc["id"])
 
 
 def _wall(doc: Doc) -> str:

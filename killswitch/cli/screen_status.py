@@ -7,6 +7,7 @@ empty ones, the next step last.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -237,12 +238,20 @@ class Screen:
         return " · ".join(dict.fromkeys(shown))
 
     def _gone(self) -> str:
-        form = self._say("{channel} is gone, {count} posts of it can't leave")
+        gone = self._doc.get("orphaned") or {}
+        if not gone:
+            return ""
+        one = self._say("{channel} is not configured any more, 1 post of it can't leave")
+        many = self._say("{channel} is not configured any more, {count} posts of it can't leave")
         text = " · ".join(
-            form.format(channel=plain(channel), count=count)
-            for channel, count in (self._doc.get("orphaned") or {}).items()
+            (one if count == 1 else many).format(channel=plain(channel), count=count)
+            for channel, count in gone.items()
         )
-        return self._ink(text, "yellow") if text else ""
+        form = self._say(
+            "{what}: configure it again and reload, or killswitch queue cancel {which}"
+        )
+        which = f"--channel {shlex.quote(plain(next(iter(gone))))}"
+        return self._ink(form.format(what=text, which=which), "yellow")
 
     def _channel_waits(self, due: Mapping[str, Any]) -> str:
         until = f"→ {self._times.short(due['waits_until'])}"

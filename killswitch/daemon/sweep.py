@@ -200,7 +200,7 @@ class Sweep:
             for one in deliveries.lock_many(conn, {*late, *unseen}):
                 is_late = self._is_late(ctx, one, now)
                 if one.state in _MAY_BE_LATE and (is_late or _is_unconfirmed(one, now)):
-                    _hold_one(conn, one, late=is_late, now=now)
+                    _hold_one(conn, one, late=is_late, gone=ctx.is_gone(one.channel), now=now)
         return BATCH in {len(late), len(unseen)}
 
     def _is_late(self, ctx: Context, one: Delivery, now: datetime) -> bool:
@@ -350,10 +350,12 @@ def _is_unconfirmed(one: Delivery, now: datetime) -> bool:
     return due and one.confirm_from is not None and one.confirmed_at is None
 
 
-def _hold_one(conn: Connection, one: Delivery, *, late: bool, now: datetime) -> None:
+def _hold_one(conn: Connection, one: Delivery, *, late: bool, gone: bool, now: datetime) -> None:
     kind = HoldKind.LATE if late else HoldKind.HORIZON
     if one.state is _S.AWAITING_APPROVAL:
         why = "nobody approved it in time"
+    elif gone:
+        why = f"the channel {one.channel} is not configured any more"
     elif late:
         why = "it came too late to leave by itself"
     else:

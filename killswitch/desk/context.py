@@ -129,6 +129,10 @@ class Context:
         """Where attached files lie."""
         return self.state_dir / "media"
 
+    def is_gone(self, channel: str) -> bool:
+        """Say whether a channel is not configured (any more): its posts can't leave."""
+        return self.mode != "guard" and channel not in self.channels
+
     def is_one_person(self, one: str, other: str) -> bool:
         """Say whether two logins or names are of one person, as far as we were told."""
         nobody: frozenset[str] = frozenset()

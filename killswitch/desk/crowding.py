@@ -33,7 +33,7 @@ def refuse_crowded(
         raise RefusedError(
             "unknown_channel",
             f"the channel {channel} is not configured any more; nothing was changed",
-            "configure it again, or skip its posts",
+            "configure it again and reload (killswitch config reload), or cancel its posts",
         )
     reach = max(rules.HOUR, limits.min_gap)
     taken = coming_due.due_times(

@@ -65,6 +65,22 @@ class Deed:
         """
         refuse_crowded(self.ctx, self.conn, one.channel, due, without=one.id)
 
+    def refuse_gone(self, one: Delivery) -> None:
+        """
+        Refuse to let out what has no way out: it would be held again at once.
+
+        Raises:
+            RefusedError: Its channel is not configured any more.
+        """
+        if self.ctx.is_gone(one.channel):
+            raise RefusedError(
+                "unknown_channel",
+                f"the channel {one.channel} is not configured any more, {one.id} can't leave; "
+                f"it stays {one.state.value}",
+                "configure the channel again and reload (killswitch config reload), or take the "
+                f"post out: killswitch queue cancel {one.id}",
+            )
+
     def decide(self, one: Delivery, kind: Decision, values: Mapping[str, Any]) -> str:
         """Write a decision down for the resume; return its name."""
         decisions.write(

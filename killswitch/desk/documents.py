@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from killswitch.desk.context import Context
 from killswitch.latch import Cause, Inhibit
 from killswitch.queue.looking import Looked
 from killswitch.queue.states import DeliveryState
@@ -17,6 +18,7 @@ from killswitch.store.engine import Connection
 from killswitch.wire import (
     AuditDoc,
     CauseDoc,
+    ChannelDoc,
     DeliveryDoc,
     EvidenceDoc,
     InhibitDoc,
@@ -30,6 +32,8 @@ from killswitch.wire import (
 _S = DeliveryState
 # Where a post is, or may be, on its network: what was looked for and taken down is told of these.
 _OUT = frozenset({_S.UNCERTAIN, _S.SENT, _S.RETRACTING, _S.RETRACTED})
+# What its channel could still take, if there were one.
+_MAY_LEAVE = frozenset({_S.DRAFT, _S.AWAITING_APPROVAL, _S.SCHEDULED, _S.CLAIMED, _S.HELD})
 _ASKED = _OUT | {_S.SENDING}
 # People recognise a post by its beginning.
 HEAD_CHARS = 80
@@ -100,6 +104,20 @@ def retraction_doc(wish: Any, names: Mapping[str, str]) -> RetractionDoc:
     }
 
 
+def gone_doc(name: str, count: int, sent: int) -> ChannelDoc:
+    """Name a channel that is not configured any more while posts still wait for it."""
+    problem = f"not configured, {count} posts wait"
+    return {
+        "name": name,
+        "kind": "-",
+        "ok": False,
+        "limits": {},
+        "sent_24h": sent,
+        "waits_until": None,
+        "problem": "not configured, 1 post waits" if count == 1 else problem,
+    }
+
+
 def head(text: str) -> str:
     """Return the beginning of a text in one line."""
     line = " ".join(text.split())
@@ -146,7 +164,7 @@ def audit_doc(row: Any, names: Mapping[str, str]) -> AuditDoc:
 
 
 def delivery_docs(
-    conn: Connection, found: Sequence[Delivery], *, now: datetime, stale_after: timedelta
+    ctx: Context, conn: Connection, found: Sequence[Delivery], *, now: datetime
 ) -> list[DeliveryDoc]:
     """Return deliveries as ``queue list`` shows them, with their holds and decisions."""
     ids = [one.id for one in found]
@@ -160,7 +178,7 @@ def delivery_docs(
         requests=attempts.requests_of(conn, asked),
         wishes={one: rows[-1] for one, rows in wishes.items() if rows},
         now=now,
-        stale_after=stale_after,
+        ctx=ctx,
     )
     known = {one.author for one in found} | {one.approved_by for one in found if one.approved_by}
     known |= {wish.asked_by for wish in facts.wishes.values()}
@@ -178,7 +196,7 @@ class _Facts:
     requests: Mapping[str, Any]
     wishes: Mapping[str, Any]
     now: datetime
-    stale_after: timedelta
+    ctx: Context
 
 
 def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> DeliveryDoc:
@@ -212,7 +230,8 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
         "answer_at": _answered_at(facts.requests.get(one.id)),
         "problem": one.problem,
         "expires": z_or_none(one.expires_at),
-        "stale": one.state is _S.HELD and facts.now - one.due_at > facts.stale_after,
+        "stale": one.state is _S.HELD and facts.now - one.due_at > facts.ctx.queue.stale_after,
+        "channel_gone": one.state in _MAY_LEAVE and facts.ctx.is_gone(one.channel),
         "looked": looked_doc(looked) if looked is not None and asked else None,
         "retraction": retraction_doc(wish, names) if wish else None,
     }

@@ -50,9 +50,7 @@ def shown(ctx: Context, ref: str) -> IncidentShownDoc:
         return {
             **_document(conn, row, now),
             "causes": [cause_doc(latch_store.cause_of(cause), names) for cause in causes],
-            "posts": delivery_docs(
-                conn, touched[:_POSTS_SHOWN], now=now, stale_after=ctx.queue.stale_after
-            ),
+            "posts": delivery_docs(ctx, conn, touched[:_POSTS_SHOWN], now=now),
             "decisions": [
                 {
                     "at": z_time(e.at),

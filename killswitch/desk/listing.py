@@ -45,7 +45,7 @@ def listed(ctx: Context, chosen: QueueFilter) -> QueuePageDoc:
         found = find(conn, chosen, limit=chosen.limit + 1)
         more = len(found) > chosen.limit
         shown = found[: chosen.limit]
-        docs = delivery_docs(conn, shown, now=ctx.clock.now(), stale_after=ctx.queue.stale_after)
+        docs = delivery_docs(ctx, conn, shown, now=ctx.clock.now())
     return {"deliveries": docs, "next": _cursor(shown[-1]) if more else None}
 
 
@@ -129,7 +129,7 @@ def shown(ctx: Context, ref: str) -> DeliveryShownDoc:
         one = deliveries.get(conn, _resolve(conn, ref))
         if one is None:
             raise RefusedError("not_found", f"there is no post {ref!r}", "killswitch queue list")
-        (document,) = delivery_docs(conn, [one], now=now, stale_after=ctx.queue.stale_after)
+        (document,) = delivery_docs(ctx, conn, [one], now=now)
         rows = audit.rows(conn, subject=one.id, limit=_HISTORY)
         wishes = retractions.of(conn, [one.id])[one.id]
         names = people.names(conn, {row.actor for row in rows} | {wish.asked_by for wish in wishes})
@@ -180,9 +180,7 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
                 "request_at": None,
                 "answer_at": None,
             }
-        (document,) = delivery_docs(
-            conn, [found], now=ctx.clock.now(), stale_after=ctx.queue.stale_after
-        )
+        (document,) = delivery_docs(ctx, conn, [found], now=ctx.clock.now())
     return {
         # A late answer may have said so of one that a human had given up.
         "found": found.state in _WENT_OUT or found.sent_at is not None,

@@ -35,7 +35,7 @@ def preview(ctx: Context) -> ResumePreviewDoc:
         decided = [row.delivery for row in decisions.all_of_held(conn, limit=_SHOWN)]
 
         def docs(found: Sequence[Delivery]) -> list[DeliveryDoc]:
-            return delivery_docs(conn, found, now=now, stale_after=ctx.queue.stale_after)
+            return delivery_docs(ctx, conn, found, now=now)
 
         return {
             "version": latch.version,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
@@ -94,6 +94,7 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
     latch = latch_store.read(conn)
     names = people.names(conn, {cause.by for cause in latch.causes})
     relays = _relays(ctx, conn)
+    gone = orphaned(conn, ctx.channels) if ctx.mode != "guard" else {}
     document: StatusDoc = {
         "state": _state(ctx, flags, paused=latch.paused),
         "mode": ctx.mode,
@@ -104,7 +105,7 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
         "inhibits": [inhibit_doc(inhibit) for inhibit in ctx.inhibits.list()],
         "sight": _sight(ctx, conn, now),
         "queue": _counts(conn, now),
-        "next_due": _next_due(conn, now),
+        "next_due": _next_due(conn, now, gone=gone),
         "lead_until": _lead_until(ctx, conn, latch, now),
         "flags": _flags(flags),
         "state_dir": str(ctx.state_dir),
@@ -116,7 +117,7 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
         "notices": _failing(ctx, conn, now),
         "rehearsal": _rehearsed(ctx, conn, now),
         "last_round_age_s": _round_age(conn, now),
-        "orphaned": orphaned(conn, ctx.channels) if ctx.mode != "guard" else {},
+        "orphaned": gone,
     }
     document |= _of_the_daemon(ctx, now)
     _name_outlets(ctx, conn, document)
@@ -207,13 +208,20 @@ def _sight(ctx: Context, conn: Connection, now: datetime) -> Any:
     return {"ok": sight.ok, "age_s": age, "alive": sight.alive, "feeds": sight.feeds}
 
 
-def _next_due(conn: Connection, now: datetime) -> list[NextDueDoc]:
-    """Return what waits for its turn, then what comes; a held post is told until its time."""
-    waiting = deliveries.in_state(conn, _S.SCHEDULED, _S.CLAIMED, before=now, limit=NEXT_SHOWN)
+def _next_due(conn: Connection, now: datetime, *, gone: Collection[str]) -> list[NextDueDoc]:
+    """
+    Return what waits for its turn, then what comes; a held post is told until its time.
+
+    What has no channel any more does not leave: it is not among them.
+    """
+    waiting = deliveries.in_state(
+        conn, _S.SCHEDULED, _S.CLAIMED, before=now, without=gone, limit=NEXT_SHOWN
+    )
     coming = deliveries.page(
         conn,
         states=[_S.SCHEDULED.value, _S.CLAIMED.value, _S.HELD.value],
         after=(now, ""),
+        without=gone,
         limit=NEXT_SHOWN - len(waiting),
     )
     waits = channel_state.waiting(conn, now=now)

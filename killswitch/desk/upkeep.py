@@ -10,11 +10,12 @@ from typing import Any
 from killswitch.channels.frame import Channel
 from killswitch.desk import status as status_room
 from killswitch.desk.context import Context
-from killswitch.desk.documents import audit_doc
+from killswitch.desk.documents import audit_doc, gone_doc
 from killswitch.errors import RefusedError, UsageError
 from killswitch.store import audit, channel_state, gone_out, news, noted, people
 from killswitch.store.audit import Entry, record
 from killswitch.store.copying import copy_store
+from killswitch.store.engine import Connection
 from killswitch.store.orphaned import orphaned
 from killswitch.trip import tampered, trip
 from killswitch.wire import (
@@ -92,6 +93,7 @@ def channels(ctx: Context, *, check: bool = False) -> list[ChannelDoc]:
     with ctx.store.read() as conn:
         waits = channel_state.waiting(conn, now=now)
         sent = gone_out.sent_since(conn, now - _DAY)
+        gone = _left_behind(ctx, conn)
     found: list[ChannelDoc] = []
     for name, one in sorted(ctx.channels.items()):
         wait = waits.get(name)
@@ -107,6 +109,7 @@ def channels(ctx: Context, *, check: bool = False) -> list[ChannelDoc]:
                 "problem": problem,
             }
         )
+    found += [gone_doc(name, count, sent.get(name, 0)) for name, count in gone.items()]
     return found
 
 
@@ -227,10 +230,12 @@ def reload(ctx: Context, *, caller: Caller) -> ReloadDoc:
 
 def left_behind(ctx: Context) -> dict[str, int]:
     """Count the posts whose channel this configuration does not have, by channel."""
-    if ctx.mode == "guard":
-        return {}
     with ctx.store.read() as conn:
-        return orphaned(conn, ctx.channels)
+        return _left_behind(ctx, conn)
+
+
+def _left_behind(ctx: Context, conn: Connection) -> dict[str, int]:
+    return {} if ctx.mode == "guard" else orphaned(conn, ctx.channels)
 
 
 def metrics(ctx: Context) -> str:

@@ -22,6 +22,7 @@ _HELD = frozenset({_S.HELD})
 def release(deed: Deed, one: Delivery) -> str | None:
     """Let a held post go: at its own time, at a given one, or in the next free slot."""
     deed.need(one, _HELD, "released", "only held posts can be released")
+    deed.refuse_gone(one)
     if deed.when is not None:
         deed.refuse_crowded(one, deed.when.instant)
     if deed.written_down(one):
@@ -56,6 +57,8 @@ def move(deed: Deed, one: Delivery) -> str | None:
     if when is None:
         raise UsageError("no_time", "move needs the new time")
     deed.need(one, CHANGEABLE, "moved")
+    if one.state is _S.HELD:
+        deed.refuse_gone(one)
     deed.refuse_crowded(one, when.instant)
     if deed.written_down(one):
         return deed.decide(one, Decision.MOVE, _time_of(when))
@@ -75,6 +78,8 @@ def _move_in_place(deed: Deed, one: Delivery, when: When) -> None:
 def edit(deed: Deed, one: Delivery) -> str | None:
     """Change what a post says, and perhaps its time; a held one goes back to the queue."""
     deed.need(one, CHANGEABLE, "edited")
+    if one.state is _S.HELD:
+        deed.refuse_gone(one)
     change = _change(deed)
     refuse_unfit(deed.ctx, [one.channel], one.content.changed(change))
     if deed.when is not None:

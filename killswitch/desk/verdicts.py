@@ -43,6 +43,7 @@ def confirm(deed: Deed, one: Delivery) -> str | None:
 
 
 def _let_go_on(deed: Deed, one: Delivery) -> None:
+    deed.refuse_gone(one)
     limits = deed.ctx.limits.get(one.channel)
     if limits and not rules.is_late(one.due_at, late_after=limits.late_after, now=deed.now):
         own = When(one.due_at, one.wall, one.zone)

@@ -20,6 +20,7 @@ from killswitch.queue.post import Content, Media
 from killswitch.queue.states import DeliveryState, may_follow
 from killswitch.store import audit
 from killswitch.store.audit import Entry
+from killswitch.store.columns import unindexed
 from killswitch.store.schema import batches, deliveries, holds, posts
 
 _S = DeliveryState
@@ -96,10 +97,11 @@ def page(
     clash: bool = False,
     ids: Collection[str] = (),
     after: tuple[datetime, str] | None = None,
+    without: Collection[str] = (),
     limit: int,
 ) -> list[Delivery]:
-    """Return one page of the queue by due time and id."""
-    wanted: list[sa.ColumnElement[bool]] = []
+    """Return one page of the queue by due time and id, some channels left out."""
+    wanted = _not_on(without)
     if ids:
         wanted.append(deliveries.c.id.in_(ids))
     if channel is not None:
@@ -124,6 +126,11 @@ def page(
         )
         wanted.append(at > start)
     return _soonest(conn, states, *wanted, limit=limit)
+
+
+def _not_on(channels: Collection[str]) -> list[sa.ColumnElement[bool]]:
+    """Leave channels out, by the index of due times and not by that of channels."""
+    return [unindexed(deliveries.c.channel).not_in(channels)] if channels else []
 
 
 def _soonest(
@@ -235,11 +242,18 @@ def in_state(
     *states: DeliveryState,
     before: datetime | None = None,
     by_next: bool = False,
+    without: Collection[str] = (),
     limit: int | None = None,
 ) -> list[Delivery]:
-    """Return deliveries of some states, due (or next) before an instant, soonest first, by id."""
+    """
+    Return deliveries of some states, due (or next) before an instant, soonest first, by id.
+
+    What is on the channels ``without`` is left out.
+    """
     column = deliveries.c.next_at if by_next else deliveries.c.due_at
-    wanted = [] if before is None else [column < before]
+    wanted = _not_on(without)
+    if before is not None:
+        wanted.append(column < before)
     return _soonest(conn, [s.value for s in states], *wanted, by=column, limit=limit)
 
 

@@ -61,7 +61,8 @@ class DeliveryDoc(TypedDict):
 
     ``request_at`` is when the request that sent it, or may have, went out; ``answer_at`` when an
     answer, or a look at the network, said that it is out, None where a human said so; ``sent_at``
-    is what was written down as its sending, which may be long after the request.
+    is what was written down as its sending, which may be long after the request. ``channel_gone``
+    says that its channel is not configured any more: it can't leave.
     """
 
     id: str
@@ -90,6 +91,7 @@ class DeliveryDoc(TypedDict):
     problem: NotRequired[str | None]
     expires: NotRequired[str | None]
     stale: NotRequired[bool]
+    channel_gone: NotRequired[bool]
     looked: NotRequired[LookedDoc | None]
     retraction: NotRequired[RetractionDoc | None]
 

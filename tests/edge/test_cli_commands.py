@@ -1192,8 +1192,8 @@ def test_a_reload_says_whose_channel_is_gone_and_what_becomes_of_its_posts(ks, d
     desk.orphaned = {"insta": 3}
     code, out, _ = ks("config", "reload")
     assert code == 0
-    assert "insta is gone, 3 posts of it can't leave" in out
-    assert "killswitch queue skip --channel insta" in out
+    assert "insta is not configured any more, 3 posts of it can't leave" in out
+    assert "killswitch queue cancel --channel insta" in out
     assert json.loads(ks("config", "reload", "--json")[1])["orphaned"] == {"insta": 3}
     desk.doc["orphaned"] = {"insta": 3}
     assert "Channels" in ks("status")[1]
@@ -1220,3 +1220,13 @@ def test_the_callers_own_language_goes_before_that_of_the_installation(ks, desk,
     desk.deliveries = [a_delivery()]
     assert "DUE" in ks("queue")[1]
     assert "RUNNING" in ks("status")[1]
+
+
+def test_a_post_whose_channel_is_gone_says_so_in_the_list_and_by_itself(ks, desk):
+    desk.deliveries = [a_delivery(channel_gone=True, reason="late")]
+    _, out, _ = ks("queue", "list")
+    assert "held (late) (its channel is gone)" in out
+    assert "killswitch queue cancel --channel web" in out
+    _, out, _ = ks("queue", "show", "d1")
+    assert "the channel web is not configured any more: this post can't leave" in out
+    assert "killswitch queue cancel d1" in out

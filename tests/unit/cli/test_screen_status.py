@@ -299,3 +299,10 @@ def test_a_directory_among_the_flags_says_where_it_is_and_how_it_goes_away():
     flag = {"name": "old", "key": None, "note": "", "is_dir": True}
     text = shown(a_status(state="paused", flags=[flag], state_dir="/srv/ks"))
     assert "old is a directory: look into it, rm -r /srv/ks/pause.d/old, then resume" in text
+
+
+def test_a_channel_that_is_gone_is_told_with_what_to_do():
+    (line,) = [x for x in shown(a_status(orphaned={"my insta": 1})).splitlines() if "Channels" in x]
+    assert "my insta is not configured any more, 1 post of it can't leave" in line
+    assert "killswitch queue cancel --channel 'my insta'" in line
+    assert "3 posts of it" in shown(a_status(orphaned={"x": 3}))

@@ -173,7 +173,7 @@ def record_look(
     record(conn, Entry("delivery.looked", one.id, data=said), now=now)
     if probe.found is not Found.THERE:
         return
-    found = Outcome(Ending.SENT, f"found there: {probe.detail}", remote_id=probe.remote_id)
+    found = Outcome(Ending.SENT, f"found there: {probe.detail}", probe.remote_id, probe.remote_url)
     if one.fence == lost.delivery.fence:
         record_outcome(conn, one, attempt=lost.attempt, outcome=found, now=now, sent_at=sent_at)
     else:

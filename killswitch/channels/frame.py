@@ -86,6 +86,7 @@ class Probe:
     found: Found
     detail: str
     remote_id: str | None = None
+    remote_url: str | None = None
 
 
 class Gone(StrEnum):

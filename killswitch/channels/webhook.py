@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from killswitch.channels.frame import (
@@ -40,6 +41,7 @@ MAX_TEXT = 100_000
 # How much of an answer is looked at for words, and of how many signs an id may be.
 _SAID_BYTES = 4096
 _ID_CHARS = 500
+_URL_CHARS = 2000
 # Signs from which a part of an address is taken for a token; shorter ones stand in ordinary words.
 _TOKEN_LEAST = 8
 # What stands in an address for the delivery, and for the receiver's own id of it.
@@ -111,7 +113,12 @@ class WebhookChannel:
 
     def _outcome(self, answer: Answer) -> Outcome:
         if 200 <= answer.status < 300:
-            return Outcome(Ending.SENT, f"HTTP {answer.status}", remote_id=_remote_id(answer))
+            return Outcome(
+                Ending.SENT,
+                f"HTTP {answer.status}",
+                remote_id=_remote_id(answer),
+                remote_url=_remote_url(answer),
+            )
         return conclude(
             answer.status,
             retry_after=answer.headers.get("retry-after"),
@@ -132,7 +139,7 @@ class WebhookChannel:
             return Probe(Found.ABSENT, "HTTP 404")
         remote_id = _remote_id(answer)
         if answer.status == 200 and remote_id is not None:
-            return Probe(Found.THERE, "HTTP 200", remote_id)
+            return Probe(Found.THERE, "HTTP 200", remote_id, _remote_url(answer))
         said = "without an id" if answer.status == 200 else self._said(answer)[:SAID_CHARS]
         return Probe(Found.UNKNOWN, f"HTTP {answer.status} {said}".strip())
 
@@ -215,15 +222,28 @@ def _secrets(secret: str, *urls: str | None) -> tuple[str, ...]:
 
 def _remote_id(answer: Answer) -> str | None:
     """Read the id that an answer names; whatever could not be stored and shown is none."""
-    try:
-        said = json.loads(answer.body)
-    except (ValueError, RecursionError):  # a body of brackets alone exhausts the parser's stack
-        return None
-    found = said.get("id") if isinstance(said, dict) else None
+    found = _named(answer, "id")
     if isinstance(found, bool) or not isinstance(found, str | int):
         return None
     text = str(found)
     return text if text.isprintable() and 0 < len(text) <= _ID_CHARS else None
+
+
+def _remote_url(answer: Answer) -> str | None:
+    """Read the public address that an answer names; what is none of a page is not kept."""
+    found = _named(answer, "url")
+    if not isinstance(found, str) or not found.isprintable() or len(found) > _URL_CHARS:
+        return None
+    return found if found.startswith(("https://", "http://")) else None
+
+
+def _named(answer: Answer, name: str) -> Any:
+    """Return one field of an answer that is a JSON object."""
+    try:
+        said = json.loads(answer.body)
+    except (ValueError, RecursionError):  # a body of brackets alone exhausts the parser's stack
+        return None
+    return said.get(name) if isinstance(said, dict) else None
 
 
 _: type[Channel] = WebhookChannel

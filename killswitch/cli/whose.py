@@ -41,6 +41,12 @@ def _text(doc: dict[str, Any], row: dict[str, Any], times: Times) -> str:
     lines = [first.format(id=row["id"], channel=plain(row["channel"]), sent=sent)]
     lines.append(head(row["text"]))
     facts = [(tr("Author"), plain(doc["author"] or "-"))]
+    address = row.get("remote_url") or row.get("remote_id")
+    facts.append((tr("Address"), plain(address or "")))
+    facts.append((tr("Link"), plain(row.get("link") or "")))
+    if doc.get("released_by"):
+        when = times.full(doc["released_at"])
+        facts.append((tr("Released"), f"{plain(doc['released_by'])}, {when}"))
     facts.append((tr("Approved"), plain(doc["approved_by"] or "")))
     if row.get("looked") and row["state"] != "retracted":
         facts.append((tr("Looked"), told(plain(row["looked"]["words"]))))

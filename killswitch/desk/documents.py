@@ -225,6 +225,7 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
         "author": names.get(one.author, one.author),
         "approved_by": names.get(one.approved_by) if one.approved_by and as_approved else None,
         "remote_id": one.remote_id,
+        "remote_url": one.remote_url,
         "sent_at": z_or_none(one.sent_at),
         "request_at": _asked_at(facts.requests.get(one.id)),
         "answer_at": _answered_at(facts.requests.get(one.id)),

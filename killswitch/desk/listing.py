@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from killswitch.desk.context import Context
 from killswitch.desk.documents import audit_doc, delivery_docs, retraction_doc
@@ -12,7 +13,7 @@ from killswitch.errors import RefusedError, UsageError
 from killswitch.queue.states import DeliveryState
 from killswitch.store import attempts, audit, deliveries, gone_out, looks, people, retractions
 from killswitch.store.deliveries import Delivery
-from killswitch.store.engine import Connection
+from killswitch.store.engine import Connection, Row
 from killswitch.wire import (
     AttemptDoc,
     DeliveryShownDoc,
@@ -176,27 +177,46 @@ def whose(ctx: Context, query: str) -> WhoseDoc:
                 "delivery": None,
                 "author": None,
                 "approved_by": None,
+                "released_by": None,
+                "released_at": None,
                 "sent_at": None,
                 "request_at": None,
                 "answer_at": None,
             }
         (document,) = delivery_docs(ctx, conn, [found], now=ctx.clock.now())
+        released = _released(conn, found.id)
+        who = people.names(conn, {released.actor} if released else set())
     return {
         # A late answer may have said so of one that a human had given up.
         "found": found.state in _WENT_OUT or found.sent_at is not None,
         "delivery": document,
         "author": document.get("author"),
         "approved_by": document.get("approved_by"),
+        "released_by": who[released.actor] if released else None,
+        "released_at": z_time(released.at) if released else None,
         "sent_at": document.get("sent_at"),
         "request_at": document.get("request_at"),
         "answer_at": document.get("answer_at"),
     }
 
 
+def _released(conn: Connection, delivery: str) -> Row[Any] | None:
+    """Return the row of the last time that a human let a held delivery go."""
+    rows = audit.rows(conn, subject=delivery, limit=_HISTORY)
+    let_go = [
+        row
+        for row in rows
+        if row.event == "delivery.scheduled"
+        and row.actor != audit.MACHINE
+        and audit.data_of(row).get("from") == _S.HELD.value
+    ]
+    return let_go[-1] if let_go else None
+
+
 def _whose(conn: Connection, query: str) -> Delivery | None:
     known = gone_out.by_remote(conn, query)
-    if known:
-        return known[0]
+    if known is not None:
+        return known
     if len(query) < MIN_PREFIX or not query.isalnum():
         return None
     try:

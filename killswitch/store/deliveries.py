@@ -53,6 +53,7 @@ class Delivery:
     zone: str
     wall: str
     remote_id: str | None
+    remote_url: str | None
     sent_at: datetime | None
     problem: str | None
     key: str | None
@@ -203,6 +204,7 @@ def delivery(row: Row[Any]) -> Delivery:
         zone=row.zone,
         wall=row.wall,
         remote_id=row.remote_id,
+        remote_url=row.remote_url,
         sent_at=row.sent_at,
         problem=row.problem,
         key=row.key,

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from killswitch.queue.states import DeliveryState
 from killswitch.store.columns import unindexed
 from killswitch.store.deliveries import Delivery, delivery, select
-from killswitch.store.schema import attempts, deliveries
+from killswitch.store.schema import attempts, deliveries, posts
 
 _S = DeliveryState
 # A request that began so long before an instant may have been on the wire then: the gate's T_SEND.
@@ -52,12 +52,32 @@ def sent_since(conn: Connection, since: datetime) -> dict[str, int]:
     return Counter(sent.scalars())
 
 
-def by_remote(conn: Connection, what: str) -> list[Delivery]:
-    """Return deliveries whose id or address at the network is this one."""
-    statement = select().where(
-        sa.or_(deliveries.c.remote_id == what, deliveries.c.remote_url == what)
-    )
-    return [delivery(row) for row in conn.execute(statement.limit(2))]
+def by_remote(conn: Connection, what: str) -> Delivery | None:
+    """
+    Return the delivery whose id or address at the network is this one, the newest of several.
+
+    An address is the same with and without a slash at its end and with either scheme: people copy
+    it from anywhere. Where no network knows it, it may be the link that a post carried.
+    """
+    same = _spellings(what)
+    at_network = sa.or_(deliveries.c.remote_id == what, deliveries.c.remote_url.in_(same))
+    left = deliveries.c.sent_at.is_not(None)
+    newest = deliveries.c.sent_at.desc().nulls_last()
+    statement = select().order_by(newest, deliveries.c.id).limit(1)
+    row = conn.execute(statement.where(at_network)).first()
+    if row is None and len(same) > 1:
+        row = conn.execute(statement.where(left, posts.c.link.in_(same))).first()
+    return None if row is None else delivery(row)
+
+
+def _spellings(what: str) -> list[str]:
+    """Return the ways in which people write an address; anything else stands for itself."""
+    scheme, mark, rest = what.partition("://")
+    if not mark or scheme.lower() not in {"http", "https"}:
+        return [what]
+    host, slash, path = rest.partition("#")[0].partition("/")
+    bare = f"{host.lower()}{slash}{path}".rstrip("/")
+    return [f"{one}://{bare}{end}" for one in ("https", "http") for end in ("", "/")]
 
 
 def in_doubt(conn: Connection) -> list[Delivery]:

@@ -68,13 +68,19 @@ class IncidentShownDoc(IncidentDoc):
 
 
 class WhoseDoc(TypedDict):
-    """Whether something left through our gate; the times are those of its delivery."""
+    """
+    Whether something left through our gate; the times are those of its delivery.
+
+    ``released_by`` is who let it go from its last hold, None where nobody had to.
+    """
 
     found: bool
     delivery: DeliveryDoc | None
     author: str | None
     approved_by: str | None
     sent_at: str | None
+    released_by: NotRequired[str | None]
+    released_at: NotRequired[str | None]
     request_at: NotRequired[str | None]
     answer_at: NotRequired[str | None]
 

@@ -1230,3 +1230,16 @@ def test_a_post_whose_channel_is_gone_says_so_in_the_list_and_by_itself(ks, desk
     _, out, _ = ks("queue", "show", "d1")
     assert "the channel web is not configured any more: this post can't leave" in out
     assert "killswitch queue cancel d1" in out
+
+
+def test_whose_says_where_a_post_is_and_who_released_it(ks, desk):
+    row = a_delivery(
+        state="sent", remote_url="https://net.example/81", link="https://brand.example"
+    )
+    desk.whose = lambda query: {
+        "found": True, "delivery": row, "author": "lea", "approved_by": None, "sent_at": None,
+        "released_by": "karim", "released_at": "2026-03-02T09:00:00Z",
+    }  # fmt: skip
+    _, out, _ = ks("whose", "https://net.example/81")
+    assert re.search(r"Author +lea\nAddress +https://net.example/81\nLink +https://brand", out)
+    assert re.search(r"Released +karim, 2026-03-02 10:00:00 CET", out)

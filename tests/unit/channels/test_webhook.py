@@ -433,3 +433,20 @@ def test_the_words_of_a_receiver_are_kept_where_its_address_is_made_of_plain_one
     with RawServer(lambda _: reply(400, b"the hook is closed")) as server:
         outcome = channel(f"{server.url}hook?a=is").publish(a_request(), deadline_s=SOON)
     assert outcome.detail == "HTTP 400: the hook is closed"
+
+
+@pytest.mark.parametrize(
+    ("body", "address"),
+    [
+        (b'{"id": 7, "url": "https://net.example/7"}', "https://net.example/7"),
+        (b'{"url": "javascript:alert(1)"}', None),
+        (b'{"url": "https://net.example/\\u0007"}', None),
+        (b'{"url": 7}', None),
+        (b'{"url": "https://net.example/' + b"7" * 2000 + b'"}', None),
+        (b'["url"]', None),
+    ],
+    ids=range(6),
+)
+def test_a_public_address_is_kept_where_the_receiver_names_one(body, address):
+    outcome, _ = publish(lambda _: reply(200, body))
+    assert (outcome.ending, outcome.remote_url) == (Ending.SENT, address)

@@ -10,6 +10,7 @@ from typing import Any
 
 from killswitch.cli.out import Times, document, head, labelled, plain, say, table
 from killswitch.cli.reach import Reach, reach, status_or_none
+from killswitch.cli.screen_status import failed_text
 from killswitch.cli.terms import clash_words, decision_word, hold_word, state_word
 from killswitch.cli.words import told, tr
 from killswitch.clock import SystemClock
@@ -33,9 +34,9 @@ def run_list(args: argparse.Namespace) -> int:
     if args.json:
         document(rows)
         return 0
-    times = found.times(status_or_none(found))
-    say(rows_text(rows, times) if rows else tr("no posts"))
-    for line in _gone_lines(rows):
+    status = status_or_none(found)
+    say(rows_text(rows, found.times(status)) if rows else tr("no posts"))
+    for line in (*_gone_lines(rows), *_failed_lines(rows, status, named=bool(args.state))):
         say(line)
     if more:
         text = tr("only the first {count} are shown: --json, a filter or --limit N show others")
@@ -51,6 +52,16 @@ def _gone_lines(rows: list[Doc]) -> list[str]:
     )
     gone = dict.fromkeys(row["channel"] for row in rows if row.get("channel_gone"))
     return [form.format(channel=plain(name), name=shlex.quote(plain(name))) for name in gone]
+
+
+def _failed_lines(rows: list[Doc], status: Doc | None, *, named: bool) -> list[str]:
+    """Tell of what failed: that there is such a thing, or how it counts as looked at."""
+    if any(row["state"] == "failed" and not row["decision"] for row in rows):
+        return [tr('looked at: killswitch queue skip ID --reason "why", then status is silent')]
+    failed = ((status or {}).get("queue") or {}).get("failed", 0)
+    if named or not failed:
+        return []
+    return [tr("Failed  {posts}").format(posts=failed_text(failed, tr))]
 
 
 def pages(found: Reach, args: argparse.Namespace, *, until: str | None = None) -> Iterator[Doc]:

@@ -93,6 +93,7 @@ class Screen:
         yield say("Fever"), self._fever()
         yield say("Went out"), self._went_out()
         yield say("Held"), self._held()
+        yield say("Failed"), self._failed()
         yield say("Next"), self._next()
         yield say("Channels"), self._gone()
         yield say("Sent"), self._sent()
@@ -223,6 +224,10 @@ class Screen:
         return self._say("{held}, of these {count} clash: {words}").format(
             held=held, count=clashes["count"], words=words
         )
+
+    def _failed(self) -> str:
+        count = (self._doc.get("queue") or {}).get("failed", 0)
+        return self._ink(failed_text(count, self._say), "yellow") if count else ""
 
     def _next(self) -> str:
         shown = []
@@ -395,6 +400,14 @@ class Screen:
                 count=undecided
             )
         return self._say('killswitch resume --reason "why"')
+
+
+def failed_text(count: int, words: Words) -> str:
+    """Tell of posts that failed and that nobody has looked at, with the command that lists them."""
+    if count == 1:
+        return words("1 post that nobody has looked at: killswitch queue --state failed")
+    form = words("{count} posts that nobody has looked at: killswitch queue --state failed")
+    return form.format(count=count)
 
 
 def status_text(doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> str:

@@ -17,6 +17,7 @@ from killswitch.notify.relays import by_hand
 from killswitch.queue.states import DeliveryState
 from killswitch.store import (
     channel_state,
+    decisions,
     deliveries,
     facts,
     gone_out,
@@ -187,6 +188,7 @@ def _counts(conn: Connection, now: datetime) -> QueueCountsDoc:
         "sending": counts.get(_S.SENDING, 0),
         "uncertain": counts.get(_S.UNCERTAIN, 0),
         "awaiting_approval": counts.get(_S.AWAITING_APPROVAL, 0),
+        "failed": decisions.failed_unseen(conn),
         "sent_24h": sum(gone_out.sent_since(conn, now - _DAY).values()),
     }
 

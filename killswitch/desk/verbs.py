@@ -134,9 +134,10 @@ def hold(deed: Deed, one: Delivery) -> str | None:
 
 
 def skip(deed: Deed, one: Delivery) -> str | None:
-    """Never send it; its text is kept."""
-    deed.need(one, CHANGEABLE | {_S.UNCERTAIN}, "skipped")
-    if deed.written_down(one):
+    """Never send it; its text is kept. One that failed stays so, and counts as looked at."""
+    deed.need(one, CHANGEABLE | {_S.UNCERTAIN, _S.FAILED}, "skipped")
+    if deed.written_down(one) or one.state is _S.FAILED:
+        # A failed one has ended: that somebody has looked at it is all there is to say.
         return deed.decide(one, Decision.SKIP, {})
     why = deed.act.reason or "skipped by a human"
     carry_out.skip(deed.conn, one, by=deed.by, why=why, now=deed.now)

@@ -1,4 +1,8 @@
-"""What people decided about held deliveries; the resume carries it out."""
+"""
+What people decided about held deliveries; the resume carries it out.
+
+A ``skip`` on one that failed is no plan but a mark: somebody has looked, it is no news any more.
+"""
 
 from __future__ import annotations
 
@@ -66,9 +70,16 @@ def _of_held(statement: sa.Select[Any]) -> sa.Select[Any]:
 
 
 def counts(conn: Connection) -> dict[Decision, int]:
-    """Count the decisions by kind."""
-    counted = sa.select(decisions.c.kind, sa.func.count()).group_by(decisions.c.kind)
+    """Count the decisions on deliveries that are still held, by kind."""
+    counted = _of_held(sa.select(decisions.c.kind, sa.func.count())).group_by(decisions.c.kind)
     return {Decision(kind): number for kind, number in conn.execute(counted)}
+
+
+def failed_unseen(conn: Connection) -> int:
+    """Count what failed and nobody has looked at: the posts that no network will show."""
+    seen = sa.exists().where(decisions.c.delivery == deliveries.c.id)
+    statement = sa.select(sa.func.count()).where(deliveries.c.state == "failed", ~seen)
+    return int(conn.execute(statement).scalar_one())
 
 
 def to_carry_out(conn: Connection, *, at: datetime, limit: int) -> list[tuple[bool, datetime, str]]:

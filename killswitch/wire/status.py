@@ -19,13 +19,14 @@ class SightDoc(TypedDict):
 
 
 class QueueCountsDoc(TypedDict):
-    """How many deliveries stand where."""
+    """How many deliveries stand where; ``failed`` are those that nobody has looked at."""
 
     scheduled: int
     held: int
     sending: int
     uncertain: int
     awaiting_approval: int
+    failed: NotRequired[int]
     sent_24h: int
 
 

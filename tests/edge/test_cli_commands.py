@@ -1243,3 +1243,17 @@ def test_whose_says_where_a_post_is_and_who_released_it(ks, desk):
     _, out, _ = ks("whose", "https://net.example/81")
     assert re.search(r"Author +lea\nAddress +https://net.example/81\nLink +https://brand", out)
     assert re.search(r"Released +karim, 2026-03-02 10:00:00 CET", out)
+
+
+def test_a_list_says_that_posts_failed_and_how_they_count_as_looked_at(ks, desk):
+    desk.doc["queue"]["failed"] = 2
+    assert (
+        "Failed  2 posts that nobody has looked at: killswitch queue --state failed"
+        in ks("queue", "list")[1]
+    )
+    desk.deliveries = [a_delivery(state="failed", reason=None)]
+    _, out, _ = ks("queue", "--state", "failed")
+    assert "Failed" not in out
+    assert "killswitch queue skip ID" in out
+    desk.deliveries = [a_delivery(state="failed", reason=None, decision="skip")]
+    assert "killswitch queue skip ID" not in ks("queue", "--state", "failed")[1]

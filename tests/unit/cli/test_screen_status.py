@@ -306,3 +306,12 @@ def test_a_channel_that_is_gone_is_told_with_what_to_do():
     assert "my insta is not configured any more, 1 post of it can't leave" in line
     assert "killswitch queue cancel --channel 'my insta'" in line
     assert "3 posts of it" in shown(a_status(orphaned={"x": 3}))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_posts_that_failed_are_told_until_somebody_has_looked(count):
+    text = shown(a_status(queue={**COUNTS, "failed": count}))
+    lines = [line for line in text.splitlines() if line.startswith("Failed")]
+    told = {0: [], 1: ["1 post that"], 2: ["2 posts that"]}[count]
+    assert [" ".join(line.split()[1:4]) for line in lines] == told
+    assert all("killswitch queue --state failed" in line for line in lines)

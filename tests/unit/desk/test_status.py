@@ -21,7 +21,7 @@ from killswitch.queue.states import DeliveryState
 from killswitch.store import channel_state, facts, relay_runs
 from killswitch.store.latch import NewCause
 from killswitch.trip import trip
-from killswitch.wire import StatusDoc, z_time
+from killswitch.wire import QueueFilter, StatusDoc, z_time
 from tests.contract.shapes import faults
 from tests.daemon.bench import NONE, SENT
 from tests.store.made import HOUR, put
@@ -106,6 +106,7 @@ def test_it_counts_what_stands_where(house: House) -> None:
         "held": 1,
         "sending": 1,
         "uncertain": 1,
+        "failed": 0,
         "awaiting_approval": 1,
         "sent_24h": 0,
     }
@@ -397,3 +398,29 @@ def test_a_configuration_that_was_refused_is_told_until_a_good_one_is_loaded(hou
         "since": z_time(NOW),
         "why": "line 3: no such setting",
     }
+
+
+def test_a_failed_post_counts_until_somebody_has_looked_at_it(house: House) -> None:
+    one, other = (house.add(at=f"+{n}h", channels=("log",)) for n in (1, 2))
+    for failed in (one, other):
+        put(house.store, failed, S.CLAIMED, S.SENDING, S.FAILED)
+    assert status(house)["queue"]["failed"] == 2
+    house.do("skip", one, reason="posted by hand")
+    assert status(house)["queue"]["failed"] == 1
+    (row,) = house.desk.queue_list(QueueFilter(states=("failed",), ids=(one,)))["deliveries"]
+    assert (row["state"], row["decision"]) == ("failed", "skip")
+
+
+def test_a_failed_post_that_was_looked_at_is_no_decision_of_a_pause(house: House) -> None:
+    failed = house.add(at="+1h", channels=("log",))
+    held = house.add(at="+10m", channels=("log",))
+    put(house.store, failed, S.CLAIMED, S.SENDING, S.FAILED)
+    house.pause()
+    house.turn()
+    house.do("skip", failed)
+    house.do("keep", held)
+    answer = house.resume()
+    assert (answer["released"], answer["held"]) == (0, 1)
+    house.turn()
+    assert (house.state(failed), house.decision(failed)) == ("failed", "skip")
+    assert status(house)["queue"]["failed"] == 0

@@ -49,7 +49,7 @@ OUTSIDE: dict[str, dict[str, str]] = {
     "move": {one: one for one in WAITING} | dict.fromkeys(("held", "claimed"), "scheduled"),
     "edit": {one: one for one in WAITING} | dict.fromkeys(("held", "claimed"), "scheduled"),
     "hold": dict.fromkeys(("scheduled", "held", "claimed"), "held"),
-    "skip": dict.fromkeys((*WAITING, "claimed", "uncertain"), "skipped"),
+    "skip": dict.fromkeys((*WAITING, "claimed", "uncertain"), "skipped") | {"failed": "skip"},
     "keep": {"held": "held"},
     "cancel": dict.fromkeys((*WAITING, "claimed"), "cancelled"),
     "confirm": {one: one for one in WAITING},

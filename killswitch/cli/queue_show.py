@@ -10,8 +10,9 @@ from typing import Any
 
 from killswitch.cli.out import Times, document, head, labelled, plain, say, table
 from killswitch.cli.reach import Reach, reach, status_or_none
+from killswitch.cli.screen_resume import decided_text
 from killswitch.cli.screen_status import failed_text
-from killswitch.cli.terms import clash_words, decision_word, hold_word, state_word
+from killswitch.cli.terms import clash_words, hold_word, state_word
 from killswitch.cli.words import told, tr
 from killswitch.clock import SystemClock
 from killswitch.control.client import part
@@ -91,18 +92,24 @@ def take(rows: Iterator[Doc], most: int | None) -> tuple[list[Doc], bool]:
 def rows_text(rows: list[Doc], times: Times) -> str:
     """Write deliveries as a table."""
     lines = [
-        (row["id"], times.short(row["due"]), plain(row["channel"]), _state(row), head(row["text"]))
+        (
+            row["id"],
+            times.short(row["due"]),
+            plain(row["channel"]),
+            _state(row, times),
+            head(row["text"]),
+        )
         for row in rows
     ]
     return table(lines, heading=(tr("ID"), tr("DUE"), tr("CHANNEL"), tr("STATE"), tr("TEXT")))
 
 
-def _state(row: Doc) -> str:
+def _state(row: Doc, times: Times) -> str:
     parts = [state_word(row["state"])]
     if row["reason"]:
         parts.append(f"({hold_word(row['reason'])})")
     if row["decision"]:
-        parts.append(f"-> {decision_word(row['decision'])}")
+        parts.append(f"-> {decided_text(row, times=times)}")
     if row["state"] == "uncertain" and row.get("looked"):
         parts.append(f"({told(plain(row['looked']['words']))})")
     if row.get("channel_gone"):
@@ -185,7 +192,7 @@ def _facts(doc: Doc, times: Times) -> Iterator[tuple[str, str]]:
     key = tr(", key {key}").format(key=plain(doc["key"])) if doc["key"] else ""
     yield tr("Post"), tr("{id} (post {post}{key})").format(id=doc["id"], post=doc["post"], key=key)
     yield tr("Channel"), plain(doc["channel"])
-    yield tr("State"), _state(doc)
+    yield tr("State"), _state(doc, times)
     yield tr("Due"), times.full(doc["due"]) + _wall(doc)
     yield tr("Text"), plain(doc["text"])
     yield tr("Link"), plain(doc.get("link") or "")

@@ -14,7 +14,8 @@ from killswitch import media
 from killswitch.cli.out import Times, emit, plain, warn
 from killswitch.cli.queue_show import pages
 from killswitch.cli.reach import Reach, new_key, reach, status_or_none
-from killswitch.cli.terms import decision_word, state_word
+from killswitch.cli.screen_resume import decided_text
+from killswitch.cli.terms import state_word
 from killswitch.cli.words import told, tr
 from killswitch.errors import Exit, KillswitchError, UnreachableError, UsageError
 from killswitch.wire import ActedDoc, AddedDoc
@@ -195,7 +196,7 @@ def acted_text(doc: Doc, times: Times) -> str:
                 id=row["id"],
                 state=state_word(row["state"]),
                 when=times.full(row["due"]),
-                decision=decision_word(row.get("decision") or ""),
+                decision=decided_text(row, times=times) if row.get("decision") else "",
             )
         )
     return "\n".join(lines) if lines or doc["refused"] else tr("no post was meant")

@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seen", metavar="VERSION", type=whole(0, VERSION_MOST), help="the version you looked at"
     )
     parser.add_argument(
-        "--keep-held", action="store_true", help="leave undecided posts held, and resume"
+        "--keep-held",
+        action="store_true",
+        help="resume although posts are undecided: they stay held until somebody releases them",
     )
     parser.add_argument("--yes", action="store_true", help="ask nothing; needs --seen")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

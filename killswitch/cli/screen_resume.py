@@ -11,12 +11,14 @@ from typing import Any
 
 from killswitch.cli.out import Ink, Times, head, plain
 from killswitch.cli.terms import cause_word, decision_word, hold_word, reason_words, state_word
-from killswitch.cli.words import told
+from killswitch.cli.words import told, tr
 from killswitch.wire import z_time
 
 Words = Callable[[str], str]
 
 SHOWN = 12
+LEAVES = frozenset({"release", "move", "edit"})
+"""Decisions that let a post out."""
 
 
 def preview_text(doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> str:
@@ -45,7 +47,8 @@ def preview_text(doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -
             lines += ["", ink(f"{title} ({len(doc[name])})", "bold")]
             lines += _posts(doc[name], times=times, words=words, ink=ink)
     if doc["undecided"]:
-        lines += ["", words("Decide them first: killswitch triage, or resume with --keep-held")]
+        lines += ["", words("Decide them first: killswitch triage")]
+        lines.append(keep_held_text(words))
     return "\n".join(lines)
 
 
@@ -56,7 +59,7 @@ def post_line(post: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> 
         head(post["text"]),
     ]
     if post.get("decision"):
-        parts.append(words("-> {decision}").format(decision=decision_word(post["decision"])))
+        parts.append(words("-> {decision}").format(decision=decided_text(post, times=times)))
     elif post.get("reason"):
         parts.append(f"({state_word(post['state'])}: {hold_word(post['reason'])})")
     elif post["state"] == "uncertain" and post.get("looked"):
@@ -67,6 +70,34 @@ def post_line(post: dict[str, Any], *, times: Times, words: Words, ink: Ink) -> 
         clashing = ", ".join(f'"{plain(word)}"' for word in post["clash"])
         parts.append(ink(words("CLASH: {words}").format(words=clashing), "red"))
     return "  ".join(parts)
+
+
+def keep_held_text(words: Words) -> str:
+    """Say what ``--keep-held`` does."""
+    return words(
+        "Or resume with --keep-held: what is undecided stays held until somebody releases it, "
+        "the rest of the queue goes on"
+    )
+
+
+def decided_text(post: dict[str, Any], *, times: Times) -> str:
+    """
+    Say what was decided on a held post and when it will leave by that.
+
+    Args:
+        post: A ``DeliveryDoc`` or ``DoneDoc`` with a decision.
+        times: Zone and present time.
+    """
+    word = decision_word(post["decision"])
+    if post.get("decided_due"):
+        return tr("{decision}, leaves {when}").format(
+            decision=word, when=times.short(post["decided_due"])
+        )
+    if post["state"] != "held" or post["decision"] not in LEAVES:
+        return word
+    if times.ago(post["due"]):
+        return tr("{decision}, in the next slot").format(decision=word)
+    return tr("{decision}, leaves {when}").format(decision=word, when=times.short(post["due"]))
 
 
 def _causes(doc: dict[str, Any], *, times: Times, words: Words) -> list[str]:

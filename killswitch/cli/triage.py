@@ -16,8 +16,8 @@ from typing import Any
 from killswitch.cli.out import Ink, Times, ask, emit, ink_for, on_terminal, plain, say
 from killswitch.cli.queue_verbs import act, warn_refused
 from killswitch.cli.reach import Reach, add_as, reach, status_or_none
-from killswitch.cli.screen_resume import post_line
-from killswitch.cli.terms import decision_word, state_word
+from killswitch.cli.screen_resume import decided_text, keep_held_text, post_line
+from killswitch.cli.terms import state_word
 from killswitch.cli.words import told
 from killswitch.errors import Exit, KillswitchError, UsageError
 from killswitch.wire import QueuePageDoc
@@ -97,6 +97,8 @@ class _Triage:
                 break
         say(words("{count} of {all} decided").format(count=self._decided, all=len(rows)))
         say(words('Next step  killswitch resume --reason "why"'))
+        if self._decided < len(rows):
+            say(keep_held_text(words))
         return Exit.DONE
 
     def _show(self, row: Doc, place: str) -> None:
@@ -161,7 +163,9 @@ class _Triage:
             return False
         warn_refused(doc)
         for row in doc["done"]:
-            decision = decision_word(row.get("decision") or "") or state_word(row["state"])
-            say(f"  {row['id']}: {decision}, {self._times.full(row['due'])}")
+            if row.get("decision"):
+                say(f"  {row['id']}: {decided_text(row, times=self._times)}")
+            else:
+                say(f"  {row['id']}: {state_word(row['state'])}, {self._times.full(row['due'])}")
         self._decided += len(doc["done"])
         return not doc["refused"]

@@ -215,6 +215,7 @@ def _do(deed: Deed, one: Delivery) -> DoneDoc:
         "state": now_is.state.value,
         "due": z_time(now_is.due_at),
         "decision": decision,
+        "decided_due": z_time(deed.when.instant) if decision and deed.when else None,
     }
 
 

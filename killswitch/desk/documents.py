@@ -216,6 +216,7 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
         "tags": list(one.content.tags),
         "reason": standing[0].kind if standing else None,
         "decision": decision.kind if decision else None,
+        "decided_due": z_or_none(decision.due_at) if decision else None,
         "clash": sorted({word for h in standing if h.kind == "clash" for word in h.words}),
         "wall": one.wall,
         "zone": one.zone,

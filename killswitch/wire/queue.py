@@ -62,7 +62,8 @@ class DeliveryDoc(TypedDict):
     ``request_at`` is when the request that sent it, or may have, went out; ``answer_at`` when an
     answer, or a look at the network, said that it is out, None where a human said so; ``sent_at``
     is what was written down as its sending, which may be long after the request. ``channel_gone``
-    says that its channel is not configured any more: it can't leave.
+    says that its channel is not configured any more: it can't leave. ``decided_due`` is the
+    time that a decision gives it.
     """
 
     id: str
@@ -91,6 +92,7 @@ class DeliveryDoc(TypedDict):
     problem: NotRequired[str | None]
     expires: NotRequired[str | None]
     stale: NotRequired[bool]
+    decided_due: NotRequired[str | None]
     channel_gone: NotRequired[bool]
     looked: NotRequired[LookedDoc | None]
     retraction: NotRequired[RetractionDoc | None]
@@ -160,12 +162,13 @@ class AddedDoc(TypedDict):
 
 
 class DoneDoc(TypedDict):
-    """What became of one delivery."""
+    """What became of one delivery; ``decided_due`` is the time that was decided on, if any."""
 
     id: str
     state: str
     due: str
     decision: str | None
+    decided_due: NotRequired[str | None]
 
 
 class RefusalDoc(TypedDict):

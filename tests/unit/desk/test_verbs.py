@@ -513,3 +513,16 @@ def test_the_history_tells_who_did_what(house: House) -> None:
     ]
     assert history[1]["data"]["why"] == "not sure"
     assert house.desk.audit_verify()["ok"]
+
+
+def test_a_decided_time_is_told_at_once_and_wherever_the_post_is_shown(house: House) -> None:
+    one = house.add(at="+10m")
+    house.pause()
+    house.turn()
+    (done,) = house.do("move", one, at="+3h")["done"]
+    wanted = "2026-03-02T12:00:00Z"
+    assert (done["decision"], done["decided_due"]) == ("move", wanted)
+    assert house.desk.queue_show(one)["decided_due"] == wanted
+    (done,) = house.do("release", one)["done"]
+    assert (done["decision"], done["decided_due"]) == ("release", None)
+    assert house.desk.queue_show(one)["decided_due"] is None

@@ -28,6 +28,7 @@ CHUNK_BYTES = 600 * 1024
 """A request holds at most 1 MiB; a row is counted as its JSON."""
 BAD_SHOWN = 50
 IMPORT_S = 60.0
+MAYBE_OUT = frozenset({"sending", "uncertain", "retracting"})
 
 Doc = dict[str, Any]
 Step = Callable[[int], None]
@@ -192,6 +193,15 @@ def _refuse(args: argparse.Namespace, path: Path, bad: list[LineProblem]) -> int
     return Exit.USAGE
 
 
+def _not_out(rows: list[Doc]) -> list[Doc]:
+    """Leave out what may have left already: imported elsewhere it would go out twice."""
+    kept = [row for row in rows if row["state"] not in MAYBE_OUT]
+    if len(kept) < len(rows):
+        text = tr("{count} not exported: may have gone out (--state names them)")
+        warn(text.format(count=len(rows) - len(kept)))
+    return kept
+
+
 def run_export(args: argparse.Namespace) -> int:
     """Write posts to stdout."""
     found = reach(args)
@@ -201,6 +211,7 @@ def run_export(args: argparse.Namespace) -> int:
     if args.json or args.format == "json":
         document(rows)
     elif args.format in {"csv", "jsonl"}:
+        rows = rows if args.state else _not_out(rows)
         verbatim((csv_text if args.format == "csv" else jsonl_text)(rows).rstrip("\r\n"))
     else:
         status = status_or_none(found)

@@ -42,13 +42,19 @@ def jsonl_text(rows: Iterable[Doc]) -> str:
 
 
 def _posts(rows: Iterable[Doc]) -> Iterator[Doc]:
-    """Put the channels of one post at one time together."""
+    """
+    Put the channels of one post at one time together, each with a key that an import knows again.
+
+    That is the author's own key where it stands for just these channels, else the id of one of
+    them: imported where it came from, nothing is added; elsewhere it is the key of a new post.
+    """
     grouped: dict[tuple[str, str], list[Doc]] = {}
     for row in rows:
         grouped.setdefault((row["post"], row["due"]), []).append(row)
     for group in grouped.values():
         row = group[0]
         media = row.get("media") or []
+        is_whole = len(group) == row.get("post_deliveries", len(group))
         yield {
             "due": row["due"],
             "channel": [one["channel"] for one in group],
@@ -58,7 +64,7 @@ def _posts(rows: Iterable[Doc]) -> Iterator[Doc]:
             "link": row.get("link") or "",
             "tags": row["tags"],
             "expires": row.get("expires") or "",
-            "key": row["key"] or "",
+            "key": row["key"] if row["key"] and is_whole else row["id"],
         }
 
 

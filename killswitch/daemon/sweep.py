@@ -273,7 +273,7 @@ class Sweep:
         """Claim the head of a channel's line; all that the gate checks is checked here too."""
         limits = ctx.limits[channel]
         is_fast = not limits.min_gap and not limits.max_per_hour
-        line = line[: CLAIMS_FAST if is_fast else CLAIMS_SLOW]
+        line = sorted(line, key=deliveries.in_line)[: CLAIMS_FAST if is_fast else CLAIMS_SLOW]
         with ctx.store.write() as conn:
             if latch_store.lock(conn, share=True).paused or ctx.inhibits.any():
                 return []
@@ -295,7 +295,7 @@ class Sweep:
             bulk.move(conn, moves, now=now)
         passing("claim.after_commit")
         claimed = [replace(one, fence=one.fence + 1) for one in free]
-        return sorted(claimed, key=lambda one: (one.due_at, one.id))
+        return sorted(claimed, key=deliveries.in_line)
 
     def _send_line(self, ctx: Context, line: list[Delivery]) -> None:
         left = deque(line)

@@ -122,11 +122,12 @@ def _ids(conn: Connection, wanted: QueueAct, refused: list[RefusalDoc]) -> list[
             ids.update(dict.fromkeys(resolve_ids(conn, [ref])))
         except OperatorError as error:
             refused.append(_refusal(ref, error))
-    return list(ids)
+    return [one.id for one in sorted(deliveries.some(conn, ids), key=deliveries.in_line)]
 
 
 def _chosen_ids(conn: Connection, chosen: QueueFilter, refused: list[RefusalDoc]) -> list[str]:
-    found = [one.id for one in find(conn, chosen, limit=chosen.limit)]
+    line = sorted(find(conn, chosen, limit=chosen.limit), key=deliveries.in_line)
+    found = [one.id for one in line]
     named = resolve_ids(conn, chosen.ids)
     strangers = sorted(set(named).difference(found))
     refused += [_refusal(one.id, _not_meant(one)) for one in deliveries.some(conn, strangers)]
@@ -201,7 +202,7 @@ def _is_meant(chosen: QueueFilter | None, one: Delivery) -> bool:
 
 def _soonest_first(conn: Connection, ids: Sequence[str]) -> list[Delivery]:
     """Lock deliveries (by id, the one order) and return them in the order of free slots."""
-    return sorted(deliveries.lock_many(conn, ids), key=lambda one: (one.due_at, one.id))
+    return sorted(deliveries.lock_many(conn, ids), key=deliveries.in_line)
 
 
 def _do(deed: Deed, one: Delivery) -> DoneDoc:

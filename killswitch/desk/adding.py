@@ -230,9 +230,12 @@ def refuse_other(new: StoredPost, known: Keyed) -> None:
         )
     wanted = {(place.channel, place.due_at) for place in new.places}
     same = (known.content_hash, known.expires_at) == (new.content.hash(), new.expires_at)
-    if not same or wanted != known.places:
+    if not same or not known.is_for(wanted):
+        hint = "take another key, or change that post with queue edit"
+        if known.is_id:
+            hint = "it was exported from here: take the key away to add it as a new post"
         raise RefusedError(
             "key_taken",
             f"the key {new.key!r} is in the queue with other content; nothing was added",
-            "take another key, or change that post with queue edit",
+            hint,
         )

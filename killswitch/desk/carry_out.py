@@ -137,7 +137,7 @@ def slots(
     """
     gap = ctx.queue.release_gap
     found = _free_times(ctx, conn, channel, count, start=start, gap=gap)
-    following = found[-1] + max(gap, _min_gap(ctx, channel))
+    following = found[-1] + max(gap, _min_gap(ctx, channel), rules.TICK)
     return [_machine_time(ctx, instant) for instant in found], following
 
 
@@ -180,6 +180,12 @@ def _machine_time(ctx: Context, instant: datetime) -> When:
     return When(instant, wall_of(instant, zone=zone), zone)
 
 
+def _behind_released(conn: Connection, channel: str, start: datetime) -> datetime:
+    """Find the instant behind what has just been released: those of one call leave in its order."""
+    last = coming_due.last_due(conn, channel, start=start, end=start + rules.SECOND, states=PENDING)
+    return start if last is None else last + rules.TICK
+
+
 def place_now(ctx: Context, conn: Connection, one: Delivery, *, by: str, now: datetime) -> None:
     """Give one released past post the next slot that its channel's own gap allows."""
     limits = ctx.limits.get(one.channel)
@@ -189,5 +195,7 @@ def place_now(ctx: Context, conn: Connection, one: Delivery, *, by: str, now: da
         since = now - max(rules.HOUR, min_gap)
         sends = attempts.sends_since(conn, one.channel, since=since)
         start = max(now, rules.ready_at(limits, sends) or now)
+    if not min_gap:
+        start = _behind_released(conn, one.channel, start)
     (slot,) = _free_times(ctx, conn, one.channel, 1, start=start, gap=min_gap, without=one.id)
     schedule(ctx, conn, one, _machine_time(ctx, slot), by=by, now=now)

@@ -12,7 +12,7 @@ from killswitch.desk.context import Context
 from killswitch.latch import Cause, Inhibit
 from killswitch.queue.looking import Looked
 from killswitch.queue.states import DeliveryState
-from killswitch.store import attempts, decisions, holds, looks, people, retractions
+from killswitch.store import attempts, decisions, deliveries, holds, looks, people, retractions
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
 from killswitch.wire import (
@@ -177,6 +177,7 @@ def delivery_docs(
         looked=looks.of(conn, out),
         requests=attempts.requests_of(conn, asked),
         wishes={one: rows[-1] for one, rows in wishes.items() if rows},
+        numbers=deliveries.numbers(conn, {one.post for one in found}),
         now=now,
         ctx=ctx,
     )
@@ -188,13 +189,14 @@ def delivery_docs(
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What is known of a page of deliveries, by delivery id."""
+    """What is known of a page of deliveries, by delivery id; the numbers of deliveries by post."""
 
     holds: Mapping[str, Sequence[Any]]
     decided: Mapping[str, Any]
     looked: Mapping[str, Looked]
     requests: Mapping[str, Any]
     wishes: Mapping[str, Any]
+    numbers: Mapping[str, int]
     now: datetime
     ctx: Context
 
@@ -208,6 +210,7 @@ def _delivery_doc(one: Delivery, facts: _Facts, names: Mapping[str, str]) -> Del
     return {
         "id": one.id,
         "post": one.post,
+        "post_deliveries": facts.numbers[one.post],
         "key": one.key,
         "channel": one.channel,
         "state": one.state.value,

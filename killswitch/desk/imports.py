@@ -331,7 +331,8 @@ def _write_portion(
             return at
         bite = portion[at : at + STAGE_BITE]
         _refuse_taken(conn, bite)
-        made = posts.add(conn, bite, now=now, batch=batch)
+        dated = now + (staging.staged + at) * rules.TICK
+        made = posts.add(conn, bite, now=dated, batch=batch)
         for new, (_, ids) in zip(bite, made, strict=True):
             for one in ids:
                 _hold_if_clashing(conn, staging, one, stories, new=new, now=now)

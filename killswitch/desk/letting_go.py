@@ -124,8 +124,8 @@ def _waiting(ctx: Context, conn: Connection, note: Note) -> list[str]:
         alone = holds.held_only_by(
             conn, HoldKind.PAUSE, ref=note.dismissed, due_from=not_late, limit=READ_MOST
         )
-        found += [(due <= note.at, due, one) for due, one in alone]
-    return [one for _, _, one in sorted(found)[:READ_MOST]]
+        found += [(due <= note.at, due, queued, one) for due, queued, one in alone]
+    return [row[-1] for row in sorted(found)[:READ_MOST]]
 
 
 def _bite(ctx: Context, ids: Sequence[str]) -> Note | None:
@@ -186,7 +186,7 @@ class _Leaving:
 def _let_go(ctx: Context, conn: Connection, note: Note, ids: Sequence[str]) -> Note:
     now = ctx.clock.now()
     held = [one for one in deliveries.lock_many(conn, ids) if one.state is _S.HELD]
-    held.sort(key=lambda one: (one.due_at, one.id))
+    held.sort(key=deliveries.in_line)
     decided = decisions.of(conn, [one.id for one in held])
     bulk.drop_decisions(conn, decided)
     leaving = _edit(ctx, conn, _leaving(conn, note, held, decided), now=now)

@@ -19,6 +19,9 @@ from datetime import datetime, timedelta
 from killswitch.queue.when import shown
 
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+# The smallest step of the store's times.
+TICK = timedelta(microseconds=1)
 
 # Waits after a try that is proven unsent (safety figures: 30 s, 2 min, 10 min, all inside grace).
 RETRY_WAITS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
@@ -120,7 +123,8 @@ def release_slots(
     Place posts that were released after their time had passed.
 
     The first stands at ``start``, the next ones ``gap`` apart; a slot that lies within
-    ``min_gap`` of a planned post moves on behind it.
+    ``min_gap`` of a planned post moves on behind it. Without any gap they are a ``TICK`` apart:
+    what is due at one instant would leave in no order.
 
     Returns:
         ``count`` instants in order.
@@ -132,7 +136,7 @@ def release_slots(
         while (clash := _within(planned, at, min_gap)) is not None:
             at = clash + min_gap
         slots.append(at)
-        at += max(gap, min_gap)
+        at += max(gap, min_gap, TICK)
     return slots
 
 

@@ -95,6 +95,25 @@ def is_any_due(conn: Connection, *, now: datetime) -> bool:
     return conn.execute(statement.limit(1)).first() is not None
 
 
+def last_due(
+    conn: Connection,
+    channel: str,
+    *,
+    start: datetime,
+    end: datetime,
+    states: Iterable[DeliveryState],
+) -> datetime | None:
+    """Return the last due time on a channel from one instant on and before another, if any."""
+    statement = sa.select(deliveries.c.due_at).where(
+        deliveries.c.channel == channel,
+        deliveries.c.due_at >= start,
+        deliveries.c.due_at < end,
+        deliveries.c.state.in_([s.value for s in states]),
+        VISIBLE,
+    )
+    return conn.execute(statement.order_by(deliveries.c.due_at.desc()).limit(1)).scalar()
+
+
 def due_times(
     conn: Connection,
     channel: str,

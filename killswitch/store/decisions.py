@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from killswitch.queue.states import Decision, HoldKind
-from killswitch.store.schema import decisions, deliveries, holds
+from killswitch.store.schema import decisions, deliveries, holds, posts
 
 # Decisions that let a post out, at its own time or at another.
 OUT = (Decision.RELEASE, Decision.MOVE, Decision.EDIT)
@@ -64,8 +64,10 @@ def all_of_held(conn: Connection, *, limit: int | None = None) -> list[Row[Any]]
     return list(conn.execute(statement.limit(limit)))
 
 
-def _of_held(statement: sa.Select[Any]) -> sa.Select[Any]:
+def _of_held(statement: sa.Select[Any], *, with_posts: bool = False) -> sa.Select[Any]:
     joined = decisions.join(deliveries, deliveries.c.id == decisions.c.delivery)
+    if with_posts:
+        joined = joined.join(posts, posts.c.id == deliveries.c.post)
     return statement.select_from(joined).where(deliveries.c.state == "held")
 
 
@@ -82,21 +84,24 @@ def failed_unseen(conn: Connection) -> int:
     return int(conn.execute(statement).scalar_one())
 
 
-def to_carry_out(conn: Connection, *, at: datetime, limit: int) -> list[tuple[bool, datetime, str]]:
+def to_carry_out(
+    conn: Connection, *, at: datetime, limit: int
+) -> list[tuple[bool, datetime, datetime, str]]:
     """
     Return what a resume at ``at`` has to carry out: first what needs no slot, soonest due first.
 
     Returns:
         Whether it needs a slot of its channel (it goes out, and its time has passed), when it was
-        due, and its delivery.
+        due, when it came into the queue, and its delivery.
     """
     late = sa.and_(
         decisions.c.kind.in_(OUT), decisions.c.due_at.is_(None), deliveries.c.due_at <= at
     )
     needs_slot = sa.case((late, 1), else_=0)
-    found = _of_held(sa.select(needs_slot, deliveries.c.due_at, deliveries.c.id))
-    ordered = found.order_by(needs_slot, deliveries.c.due_at, deliveries.c.id)
-    return [(bool(row[0]), row[1], row[2]) for row in conn.execute(ordered.limit(limit))]
+    line = (deliveries.c.due_at, posts.c.created_at, deliveries.c.id)
+    found = _of_held(sa.select(needs_slot, *line), with_posts=True)
+    ordered = found.order_by(needs_slot, *line)
+    return [(bool(row[0]), row[1], row[2], row[3]) for row in conn.execute(ordered.limit(limit))]
 
 
 def of_earlier_pauses(conn: Connection, *, before: int, incident: str, limit: int) -> list[str]:

@@ -160,6 +160,11 @@ def _soonest(
     return [delivery(row) for row in found]
 
 
+def in_line(one: Delivery) -> tuple[datetime, datetime, str]:
+    """Return the place of a delivery in its channel's line: by due time, then as it was queued."""
+    return one.due_at, one.created_at, one.id
+
+
 def matching(conn: Connection, prefix: str) -> list[str]:
     """Return up to two ids that begin so."""
     statement = sa.select(deliveries.c.id).where(
@@ -172,6 +177,13 @@ def of_post(conn: Connection, post: str) -> list[Delivery]:
     """Return the deliveries of a post, staged ones included."""
     statement = sa.select(*_COLUMNS).join_from(deliveries, posts).where(posts.c.id == post)
     return [delivery(row) for row in conn.execute(statement.order_by(deliveries.c.id))]
+
+
+def numbers(conn: Connection, posts_: Collection[str]) -> dict[str, int]:
+    """Return how many deliveries each of these posts has."""
+    counted = sa.select(deliveries.c.post, sa.func.count()).group_by(deliveries.c.post)
+    found = conn.execute(counted.where(deliveries.c.post.in_(posts_)))
+    return {row[0]: row[1] for row in found}
 
 
 def content_of(row: Any) -> Content:

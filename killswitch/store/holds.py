@@ -17,7 +17,7 @@ from killswitch.queue.states import DeliveryState, HoldKind
 from killswitch.store import audit
 from killswitch.store.deliveries import VISIBLE, Delivery, delivery, move, select
 from killswitch.store.engine import insert_new
-from killswitch.store.schema import decisions, deliveries
+from killswitch.store.schema import decisions, deliveries, posts
 from killswitch.store.schema import holds as table
 
 _S = DeliveryState
@@ -169,7 +169,7 @@ def held_only_by(
     ref: str,
     due_from: Mapping[str, datetime],
     limit: int,
-) -> list[tuple[datetime, str]]:
+) -> list[tuple[datetime, datetime, str]]:
     """
     Return what has a hold of ``kind`` and ``ref``, none of another kind, and no decision.
 
@@ -181,15 +181,17 @@ def held_only_by(
         limit: Most to return.
 
     Returns:
-        When each is due and its id, soonest first.
+        When each is due, when it came into the queue, and its id; soonest first.
     """
     of = sa.exists().where(table.c.delivery == deliveries.c.id, table.c.lifted_at.is_(None))
     in_time = [
         sa.and_(deliveries.c.channel == channel, deliveries.c.due_at >= since)
         for channel, since in due_from.items()
     ]
+    line = (deliveries.c.due_at, posts.c.created_at, deliveries.c.id)
     found = conn.execute(
-        sa.select(deliveries.c.due_at, deliveries.c.id)
+        sa.select(*line)
+        .join_from(deliveries, posts, posts.c.id == deliveries.c.post)
         .where(
             deliveries.c.state == _S.HELD.value,
             VISIBLE,
@@ -198,10 +200,10 @@ def held_only_by(
             ~of.where(table.c.kind != kind.value),
             ~sa.exists().where(decisions.c.delivery == deliveries.c.id),
         )
-        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .order_by(*line)
         .limit(limit)
     )
-    return [(row.due_at, row.id) for row in found]
+    return [(row.due_at, row.created_at, row.id) for row in found]
 
 
 def ever_held(conn: Connection, incident: str, story: str | None) -> list[Delivery]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,11 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from killswitch.queue.post import Content, Media
+from killswitch.queue.rules import TICK
 from killswitch.queue.states import DeliveryState
 from killswitch.store.deliveries import Delivery
 from killswitch.store.ids import new_id
 from killswitch.store.latch import QUEUE
 from killswitch.store.schema import batches, deliveries, holds, posts
+
+# As ``ids.new_id`` makes it.
+_DELIVERY_ID = re.compile(r"d[0-9a-hjkmnp-tv-z]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,18 @@ class NewPost:
 def add(
     conn: Connection, new: Sequence[NewPost], *, now: datetime, batch: str | None = None
 ) -> list[tuple[str, list[str]]]:
-    """Store posts with their deliveries; return each post's id and its deliveries' ids."""
+    """
+    Store posts with their deliveries; return each post's id and its deliveries' ids.
+
+    Each is dated a microsecond after the one before it: their order is that of the queue, and ids
+    have none.
+    """
     post_rows, delivery_rows, made = [], [], []
-    for one in new:
+    for number, one in enumerate(new):
         post = new_id("p")
         digest = one.content.hash()
-        post_rows.append(_post_row(one, post, digest, batch, now))
+        dated = now + number * TICK
+        post_rows.append(_post_row(one, post, digest, batch, dated))
         rows = [_delivery_row(one, place, post, digest, batch, now) for place in one.places]
         delivery_rows += rows
         made.append((post, [row["id"] for row in rows]))
@@ -117,6 +128,7 @@ class Keyed:
         content_hash: Of what it says.
         expires_at: Its author's own ``expires``.
         ids: Its deliveries.
+        is_id: The key is no author's own: it is the id of a delivery, as an export writes it.
         places: Channel and due time of each.
     """
 
@@ -126,17 +138,44 @@ class Keyed:
     expires_at: datetime | None
     ids: list[str] = field(default_factory=list)
     places: set[tuple[str, datetime]] = field(default_factory=set)
+    is_id: bool = False
+
+    def is_for(self, places: set[tuple[str, datetime]]) -> bool:
+        """Say whether it stands for these places; an id does for any of its post's."""
+        return places <= self.places if self.is_id else places == self.places
 
 
 def keyed(conn: Connection, keys: Collection[str]) -> dict[str, Keyed]:
-    """Return what these keys stand for, in one question for all; unknown ones are left out."""
+    """
+    Return what these keys stand for, in one question for all; unknown ones are left out.
+
+    An export gives a post without a key the id of one of its deliveries: that is known again, too.
+    """
+    if not keys:
+        return {}
+    found = _kept(conn, posts.c.key, keys)
+    ids = [key for key in keys if key not in found and _DELIVERY_ID.fullmatch(key)]
+    if ids:
+        rows = conn.execute(
+            sa.select(deliveries.c.id, deliveries.c.post).where(deliveries.c.id.in_(ids))
+        )
+        of = {row.id: row.post for row in rows}
+        kept = _kept(conn, posts.c.id, set(of.values()))
+        found |= {one: replace(kept[post], is_id=True) for one, post in of.items()}
+    return found
+
+
+def _kept(
+    conn: Connection, column: sa.ColumnElement[str], wanted: Collection[str]
+) -> dict[str, Keyed]:
+    """Return what stands in the store under these values of a column."""
     found: dict[str, Keyed] = {}
-    for row in conn.execute(_KEYED.where(posts.c.key.in_(keys))) if keys else ():
-        one = found.get(row.key)
+    for row in conn.execute(_KEYED.add_columns(column.label("by")).where(column.in_(wanted))):
+        one = found.get(row.by)
         if one is None:
             is_staged = row.batch is not None and row.visible_at is None
             one = Keyed(row.id, is_staged, row.content_hash, row.expires_at)
-            found[row.key] = one
+            found[row.by] = one
         # An import that is being dropped loses its deliveries before its posts.
         if row.delivery is not None:
             one.ids.append(row.delivery)
@@ -146,7 +185,6 @@ def keyed(conn: Connection, keys: Collection[str]) -> dict[str, Keyed]:
 
 _KEYED = (
     sa.select(
-        posts.c.key,
         posts.c.id,
         posts.c.batch,
         posts.c.content_hash,
@@ -205,8 +243,8 @@ def edit_many(
         now_is = replace(one, content=content, content_hash=digest, approved_hash=approved)
         if sharers[one.post] > 1:
             sharers[one.post] -= 1
-            now_is = replace(now_is, post=new_id("p"), key=None, created_at=now)
-            fresh.append(_split_off(old[one.post][0], now_is.post, now) | values)
+            now_is = replace(now_is, post=new_id("p"), key=None)
+            fresh.append(_split_off(old[one.post][0], now_is.post) | values)
         else:
             in_place.append({"this_id": one.post} | values)
         edited.append(replace(now_is, changed_at=now))
@@ -236,8 +274,8 @@ def _visible(content: Content) -> dict[str, Any]:
     }
 
 
-def _split_off(old: Row[Any], post: str, now: datetime) -> dict[str, Any]:
-    """Return what a post that leaves its siblings keeps of the old one."""
+def _split_off(old: Row[Any], post: str) -> dict[str, Any]:
+    """Return what a post that leaves its siblings keeps of the old one, its place in line too."""
     return {
         "id": post,
         "queue": old.queue,
@@ -246,7 +284,7 @@ def _split_off(old: Row[Any], post: str, now: datetime) -> dict[str, Any]:
         "media": old.media,
         "expires_at": old.expires_at,
         "author": old.author,
-        "created_at": now,
+        "created_at": old.created_at,
     }
 
 

@@ -63,7 +63,7 @@ class DeliveryDoc(TypedDict):
     answer, or a look at the network, said that it is out, None where a human said so; ``sent_at``
     is what was written down as its sending, which may be long after the request. ``channel_gone``
     says that its channel is not configured any more: it can't leave. ``decided_due`` is the
-    time that a decision gives it.
+    time that a decision gives it; ``post_deliveries`` how many deliveries its post has.
     """
 
     id: str
@@ -77,6 +77,7 @@ class DeliveryDoc(TypedDict):
     reason: str | None
     decision: str | None
     clash: list[str]
+    post_deliveries: NotRequired[int]
     wall: NotRequired[str]
     zone: NotRequired[str]
     holds: NotRequired[list[HoldDoc]]

@@ -1257,3 +1257,25 @@ def test_a_list_says_that_posts_failed_and_how_they_count_as_looked_at(ks, desk)
     assert "killswitch queue skip ID" in out
     desk.deliveries = [a_delivery(state="failed", reason=None, decision="skip")]
     assert "killswitch queue skip ID" not in ks("queue", "--state", "failed")[1]
+
+
+def test_what_may_have_gone_out_is_exported_only_by_name(ks, desk):
+    states = ("scheduled", "uncertain", "sending", "held")
+    desk.deliveries = [
+        a_delivery(id=f"d{n}", post=f"p{n}", state=state) for n, state in enumerate(states)
+    ]
+    _, out, err = ks("queue", "export", "--format", "jsonl")
+    assert [json.loads(line)["key"] for line in out.splitlines()] == ["d0", "d3"]
+    assert "2 not exported: may have gone out" in err
+    _, out, err = ks("queue", "export", "--format", "jsonl", "--state", "uncertain")
+    assert ("d1" in out, err) == (True, "")
+
+
+def test_a_picture_that_is_missing_is_told_with_its_line_and_nothing_is_imported(ks, desk, home):
+    path = home / "week.csv"
+    path.write_text("due,channel,text,media\n+1h,web,a,\n+2h,web,b,gone.png\n")
+    code, _, err = ks("queue", "import", str(path))
+    assert code == 2
+    assert f"{path}:3: " in err
+    assert "gone.png: there is no such file" in err
+    assert desk.asked("import_commit") == []

@@ -42,9 +42,11 @@ def bodies(draw):
 
 def deliveries(post):
     """The posts of the queue, as an export gets them."""
-    for channel in dict.fromkeys(post.channels):
+    channels = list(dict.fromkeys(post.channels))
+    for number, channel in enumerate(channels):
         yield {
-            "post": "p1", "due": post.at, "channel": channel, "text": post.text,
+            "id": f"d{number}", "post": "p1", "post_deliveries": len(channels),
+            "due": post.at, "channel": channel, "text": post.text,
             "media": [{"path": one.path, "alt": one.alt} for one in post.media],
             "link": post.link, "tags": list(post.tags), "expires": post.expires, "key": post.key,
         }  # fmt: skip
@@ -62,7 +64,7 @@ def test_an_export_is_imported_as_what_it_was(post):
             FileRow(
                 line=line, due=post.at, channels=channels, text=post.text,
                 media=tuple((one.path, one.alt) for one in post.media), link=post.link,
-                tags=post.tags, expires=post.expires, key=post.key,
+                tags=post.tags, expires=post.expires, key=post.key or "d0",
             )
         ]  # fmt: skip
 
@@ -78,3 +80,12 @@ def test_a_tag_that_no_queue_file_could_hold_is_refused_when_it_is_given(tag):
 def test_the_export_for_scripts_says_which_one_is_for_import():
     (problem,) = read_rows(b'[{"id": "d1", "post": "p1"}]\n', name="x.json")
     assert "--format jsonl" in problem.message
+
+
+def test_a_post_that_is_exported_in_parts_has_a_key_for_each_part():
+    post = PostBody(text="x", at="2026-07-01T12:00:00Z", channels=["a", "b"], key="mine").post()
+    first, second = deliveries(post)
+    second["due"] = "2026-07-01T13:00:00Z"
+    keys = [row.key for row in read_rows(jsonl_text([first, second]).encode(), name="x.jsonl")]
+    assert keys == ["d0", "d1"], "the author's own key stands for both at one time"
+    assert [row.key for row in read_rows(csv_text([second]).encode(), name="x.csv")] == ["d1"]

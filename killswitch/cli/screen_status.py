@@ -135,7 +135,8 @@ class Screen:
 
     def _waits_for_another(self) -> bool:
         """Say whether posts wait since one newsroom alone reports something."""
-        return bool(self._doc["state"] == "inhibited" and self._doc.get("one_outlet"))
+        waits = any(one["kind"] == "unconfirmed" for one in self._doc["inhibits"])
+        return bool(waits and self._doc["state"] == "inhibited" and self._doc.get("one_outlet"))
 
     def _cause(self, cause: dict[str, Any]) -> str:
         kind = cause["kind"]

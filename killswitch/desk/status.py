@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
+from killswitch.desk import alone
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, doubt_docs, head, inhibit_doc, out_docs
 from killswitch.desk.in_time import InTime
@@ -48,7 +49,6 @@ from killswitch.wire import (
 )
 
 _S = DeliveryState
-ALONE = "one outlet reports: "
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 NEXT_SHOWN = 5
@@ -121,7 +121,7 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
         "orphaned": gone,
     }
     document |= _of_the_daemon(ctx, now)
-    _name_outlets(ctx, conn, document)
+    document["one_outlet"] = alone.reports(ctx, conn, now=now)
     document |= cast("StatusDoc", _incident_part(ctx, conn, latch, now))
     return document
 
@@ -162,7 +162,7 @@ def _of_the_daemon(ctx: Context, now: datetime) -> StatusDoc:
         "now": z_time(now),
         "language": ctx.language,
         "timezone": str(ctx.zone),
-        "one_outlet": _one_outlet(ctx),
+        "one_outlet": alone.waits(ctx),
         "config_refused": _refused(ctx),
     }
     return cast("StatusDoc", part)
@@ -283,31 +283,6 @@ def _failing(ctx: Context, conn: Connection, now: datetime) -> Any:
             for address, problem in failing.items()
         ]
     }
-
-
-def _one_outlet(ctx: Context) -> Any:
-    """Tell what one newsroom alone says, as far as it is known in memory."""
-    return [
-        {"title": one.reason.removeprefix(ALONE), "outlet": "", "since": z_time(one.since)}
-        for one in ctx.inhibits.list()
-        if one.kind is InhibitKind.UNCONFIRMED
-    ]
-
-
-def _name_outlets(ctx: Context, conn: Connection, document: StatusDoc) -> None:
-    """Add which newsroom it is, from the story in the store."""
-    rows = news.stories_of(conn, ctx.inhibits.refs(InhibitKind.UNCONFIRMED))
-    stories = [Story.from_json(row.body) for row in rows.values()]
-    outlets = {story.title: next(_outlets(story), "") for story in stories}
-    for one in document.get("one_outlet", []):
-        one["outlet"] = outlets.get(one["title"], "")
-
-
-def _outlets(story: Story) -> Iterator[str]:
-    """Name the newsrooms of a story as people know them, those without a name left out."""
-    for member in sorted(story.members, key=lambda one: one.at):
-        if member.outlet or member.group:
-            yield member.outlet or member.group
 
 
 def _rehearsed(ctx: Context, conn: Connection, now: datetime) -> Any:

@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from killswitch.desk import in_time
 from killswitch.desk.context import Refused
 from killswitch.latch import CauseKind, InhibitKind
+from killswitch.news.item import Grade
+from killswitch.news.story import Story, StoryState
 from killswitch.queue.states import DeliveryState
 from killswitch.store import channel_state, facts, relay_runs
 from killswitch.store.latch import NewCause
@@ -424,3 +426,48 @@ def test_a_failed_post_that_was_looked_at_is_no_decision_of_a_pause(house: House
     house.turn()
     assert (house.state(failed), house.decision(failed)) == ("failed", "skip")
     assert status(house)["queue"]["failed"] == 0
+
+
+def alone(house: House, **changes: Any) -> Story:
+    """One newsroom alone tells of something grave."""
+    whole = a_story(state=StoryState.OPEN)
+    said = {"tripped_at": None, "members": whole.members[:1], "heard": ("lelac",)} | changes
+    story = replace(whole, **said)
+    house.tell(story)
+    return story
+
+
+@pytest.mark.parametrize("way", ["no wait", "rehearsal"])
+def test_what_one_outlet_reports_is_told_also_where_nothing_waits_for_it(
+    house: House, way: str
+) -> None:
+    story = alone(house)
+    assert status(house)["one_outlet"] == [], "the wait for it is over"
+    house.mode = "rehearsal" if way == "rehearsal" else house.mode
+    house.set()
+    if way == "no wait":
+        detect = replace(house.context.detect, unconfirmed=timedelta(0))
+        house.context = replace(house.context, detect=detect)
+    told = {"title": story.title, "outlet": "lelac", "since": z_time(NOW)}
+    assert (status(house)["state"], status(house)["one_outlet"]) == ("running", [told])
+    house.move(minutes=59)
+    assert status(house)["one_outlet"] == [told]
+    house.move(minutes=2)
+    assert status(house)["one_outlet"] == []
+
+
+@pytest.mark.parametrize("state", [StoryState.TRIPPED, StoryState.MUTED, StoryState.DISMISSED])
+def test_a_settled_story_is_not_told_as_one_outlets(small_house: House, state: StoryState) -> None:
+    detect = replace(small_house.context.detect, unconfirmed=timedelta(0))
+    small_house.context = replace(small_house.context, detect=detect)
+    small_house.tell(replace(a_story(), state=state))
+    assert status(small_house)["one_outlet"] == []
+
+
+def test_a_small_report_and_an_aggregators_are_not_told_as_one_outlets(small_house: House) -> None:
+    detect = replace(small_house.context.detect, unconfirmed=timedelta(0))
+    small_house.context = replace(small_house.context, detect=detect)
+    (member, _) = a_story().members
+    alone(small_house, id="s1", members=(replace(member, grade=Grade.NOTE),))
+    alone(small_house, id="s2", members=(replace(member, aggregator=True),))
+    assert status(small_house)["one_outlet"] == []

@@ -76,6 +76,8 @@ def _verdict(doc: Doc) -> str:
     if doc["ok"] and doc["breaks"]:
         form = tr("WHOLE since row {row}: {count} rows")
         return form.format(row=doc["since"], count=doc["rows"])
+    if doc["ok"] and doc["rows"] == 1:
+        return tr("WHOLE: 1 row")
     if doc["ok"]:
         return tr("WHOLE: {count} rows").format(count=doc["rows"])
     why = told(plain(doc["why"] or ""))

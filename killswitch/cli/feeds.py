@@ -208,6 +208,8 @@ def _import(args: argparse.Namespace) -> int:
         )
     added = _append(config, feeds)
     text = tr("{count} feeds were appended to {file}, commented out: take the # off those you want")
+    if added == 1:
+        text = tr("1 feed was appended to {file}, commented out: take the # off if you want it")
     text = text.format(count=added, file=config)
     emit(args, {"feeds": added, "written": str(config)}, text)
     return Exit.DONE

@@ -55,8 +55,10 @@ def page(rows: list[Doc], *, times: Times, media: Path) -> str:
     clashing = sum(1 for row in rows if row["clash"])
     pictures = _Pictures(media)
     posts = "\n".join(_post(row, times=times, pictures=pictures) for row in ordered)
-    many = escape(tr("{count} posts").format(count=len(rows)))
+    many = escape(tr("1 post") if len(rows) == 1 else tr("{count} posts").format(count=len(rows)))
     title = tr("{count} posts, {clashing} of them clash")
+    if len(rows) == 1:
+        title = tr("1 post, it clashes") if clashing else tr("1 post")
     title = escape(title.format(count=len(rows), clashing=clashing))
     made = escape(f"{times.now.astimezone(times.zone):%Y-%m-%d %H:%M %Z}")
     return (

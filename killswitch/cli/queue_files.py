@@ -46,9 +46,9 @@ def run_import(args: argparse.Namespace) -> int:
     if bad:
         return _refuse(args, path, bad)
     if args.dry_run:
-        text = tr("{added} would be added, {same} were there already")
+        text = tr("to be added: {added}, there already: {same}")
     else:
-        text = tr("{added} added, {same} were there already")
+        text = tr("added: {added}, there already: {same}")
     text = text.format(added=counts["added"], same=counts["same"])
     emit(args, {**counts, "dry_run": args.dry_run}, text)
     return Exit.DONE
@@ -177,7 +177,8 @@ def _progress(total: int, *, wanted: bool) -> Iterator[Step]:
 def _refuse(args: argparse.Namespace, path: Path, bad: list[LineProblem]) -> int:
     """Tell every bad line; nothing was imported."""
     ordered = sorted(bad, key=lambda one: one.line)
-    message = f"{path}: {len(ordered)} bad lines; nothing was imported"
+    many = f"{len(ordered)} bad lines" if len(ordered) > 1 else "1 bad line"
+    message = f"{path}: {many}; nothing was imported"
     if args.json:
         lines = [{"line": one.line, "message": one.message} for one in ordered]
         hint = "mend these lines and import the file again"
@@ -189,6 +190,8 @@ def _refuse(args: argparse.Namespace, path: Path, bad: list[LineProblem]) -> int
         text = tr("and {count} more (all of them with --json)")
         warn(text.format(count=len(ordered) - BAD_SHOWN))
     text = tr("{path}: {count} bad lines; nothing was imported")
+    if len(ordered) == 1:
+        text = tr("{path}: 1 bad line; nothing was imported")
     warn("killswitch: " + text.format(path=path, count=len(ordered)))
     return Exit.USAGE
 

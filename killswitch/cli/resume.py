@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             say(words("nothing was done; it stays paused"))
             return Exit.FAILED
     doc = _resume(args, found, seen=args.seen if args.seen is not None else doc["version"])
-    emit(args, doc, _resumed(doc, words, times))
+    emit(args, doc, resumed_text(doc, words, times))
     return Exit.DONE
 
 
@@ -108,14 +108,34 @@ def _resume(args: argparse.Namespace, found: Reach, *, seen: int) -> dict[str, A
     return doc
 
 
-def _resumed(doc: dict[str, Any], words: Words, times: Times) -> str:
+def resumed_text(doc: dict[str, Any], words: Words, times: Times) -> str:
+    """Write what a resume did."""
     lines = [words("RESUMED (version {version})").format(version=doc["version"])]
-    if doc.get("released"):
+    if doc.get("released") == 1:
+        lines.append(words("1 released post leaves"))
+    elif doc.get("released"):
         lines.append(words("{count} released posts leave one by one").format(count=doc["released"]))
-    if doc["held"]:
+    if doc["held"] == 1:
+        lines.append(words("1 post stays held"))
+    elif doc["held"]:
         lines.append(words("{count} posts stay held").format(count=doc["held"]))
-    if doc["lead_until"]:
-        when = times.short(doc["lead_until"])
-        lines.append(words("Posts due before {when} wait for a human").format(when=when))
-    lines.append(words("Next step  killswitch queue --state held"))
+    lines += _in_the_lead(doc, words, times)
+    if doc["held"]:
+        lines.append(words("Next step  killswitch queue --state held"))
+    else:
+        lines.append(words("Next step  killswitch status"))
     return "\n".join(lines)
+
+
+def _in_the_lead(doc: dict[str, Any], words: Words, times: Times) -> list[str]:
+    """Tell which posts are due so soon that they wait for a human; nothing where there are none."""
+    count = doc.get("lead_held")
+    if not doc["lead_until"] or count == 0:
+        return []
+    when = times.short(doc["lead_until"])
+    if count == 1:
+        return [words("1 of them is due before {when} and waits for a human").format(when=when)]
+    if count is None:  # how many is not known yet
+        return [words("Posts due before {when} wait for a human").format(when=when)]
+    form = words("{count} of them are due before {when} and wait for a human")
+    return [form.format(count=count, when=when)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from killswitch.cli.out import Ink, Times, brief, head, plain, span, span_s
@@ -22,6 +23,7 @@ DUE_SHOWN = 3
 WENT_OUT_SHOWN = 3
 WORDS_SHOWN = 5
 CAUSES_SHOWN = 4
+A_SECOND = timedelta(seconds=1)
 
 
 class Screen:
@@ -64,7 +66,10 @@ class Screen:
     def _paused(self) -> str:
         doc = self._doc
         since = doc.get("since") or min((cause["since"] for cause in doc["causes"]), default=None)
-        start = self._say("PAUSED for {span}").format(span=span(self._times.ago(since), self._say))
+        ago = self._times.ago(since)
+        start = self._say("PAUSED for {span}").format(span=span(ago, self._say))
+        if ago < A_SECOND:
+            start = self._say("PAUSED just now")
         if doc["sealed"]:
             when = self._times.exact(doc["sealed_at"])
             return start + self._say(": nothing leaves since {when}").format(when=when)
@@ -275,7 +280,10 @@ class Screen:
         )
         waiting = queue["awaiting_approval"]
         if waiting:
-            text += self._say(", {count} wait for approval").format(count=waiting)
+            form = self._say(", {count} wait for approval")
+            if waiting == 1:
+                form = self._say(", 1 waits for approval")
+            text += form.format(count=waiting)
         return text
 
     def _who(self) -> str:

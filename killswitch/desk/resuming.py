@@ -34,7 +34,7 @@ from killswitch.store import audit, bulk, decisions, deliveries, holds, noted, p
 from killswitch.store import latch as latch_store
 from killswitch.store.deliveries import Delivery
 from killswitch.store.engine import Connection
-from killswitch.wire import Caller, DismissDoc, ResumeDoc, z_time
+from killswitch.wire import Caller, DismissDoc, ResumeDoc, read_time, z_time
 
 _log = structlog.get_logger(__name__)
 _RESUME, _DISMISS = "resume", "dismiss"
@@ -282,14 +282,24 @@ def _let_go(ctx: Context, press: _Press, document: ResumeDoc) -> ResumeDoc:
     try:
         released = letting_go.finish(ctx)
         with ctx.store.write() as conn:
-            held = deliveries.count(conn, DeliveryState.HELD)
-            exact: ResumeDoc = {**document, "held": held, "released": released}
+            exact: ResumeDoc = {
+                **document,
+                "held": deliveries.count(conn, DeliveryState.HELD),
+                "lead_held": _lead_held(conn, press, document),
+                "released": released,
+            }
             once.correct(conn, _RESUME, press.caller, exact)
     except TransientError as error:
         # The causes are closed, and what is not let go yet is held: the sweep goes on with it.
         _log.warning("resume.unfinished", problem=error.message)
         return document
     return exact
+
+
+def _lead_held(conn: Connection, press: _Press, document: ResumeDoc) -> int:
+    """Count what is due within the lead and stays held."""
+    end = document["lead_until"]
+    return deliveries.count_held(conn, start=press.at, end=read_time(end)) if end else 0
 
 
 def dismiss(ctx: Context, seen: int, *, reason: str, caller: Caller) -> DismissDoc:

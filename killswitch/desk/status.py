@@ -369,6 +369,7 @@ def _hint(document: StatusDoc) -> str:
     if document["state"] == "paused":
         waiting: int = document.get("undecided", 0)
         if waiting:
-            return f"killswitch triage   (resume after {waiting} decisions)"
+            many = "1 decision" if waiting == 1 else f"{waiting} decisions"
+            return f"killswitch triage   (resume after {many})"
         return "killswitch resume --reason TEXT"
     return 'killswitch pause "reason"'

@@ -277,6 +277,17 @@ def count(conn: Connection, *states: DeliveryState) -> int:
     return sum(found.values())
 
 
+def count_held(conn: Connection, *, start: datetime, end: datetime) -> int:
+    """Count visible held deliveries that are due from one instant on and before another."""
+    statement = sa.select(sa.func.count()).where(
+        deliveries.c.state == _S.HELD.value,
+        deliveries.c.due_at >= start,
+        deliveries.c.due_at < end,
+        VISIBLE,
+    )
+    return int(conn.execute(statement).scalar_one())
+
+
 def counts(conn: Connection) -> dict[DeliveryState, int]:
     """Count visible deliveries by state."""
     return _counts(conn)

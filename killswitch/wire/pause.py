@@ -117,12 +117,18 @@ class ResumePreviewDoc(TypedDict):
 
 
 class ResumeDoc(TypedDict):
-    """What a resume did."""
+    """
+    What a resume did.
+
+    ``lead_held`` counts what is held and due before ``lead_until``; it is not there where decided
+    posts are still being let go.
+    """
 
     version: int
     closed: list[str]
     held: int
     lead_until: str | None
+    lead_held: NotRequired[int]
     released: NotRequired[int]
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from killswitch.cli.out import Ink, Times
+from killswitch.cli.resume import resumed_text
 from killswitch.cli.screen_resume import decided_text, preview_text
 from killswitch.cli.words import words_of
 from tests.edge.fake_desk import a_cause, a_delivery
@@ -48,3 +49,43 @@ def test_a_post_that_has_failed_leaves_at_no_time():
 def test_what_keep_held_does_is_told_where_something_is_undecided():
     assert "--keep-held: what is undecided stays held" in preview(undecided=[a_delivery()])
     assert "--keep-held" not in preview(decided=[a_delivery(decision="keep")])
+
+
+def answer(**changes):
+    doc = {"version": 5, "closed": ["c1"], "held": 0, "lead_until": "2026-03-02T12:00:00Z"}
+    return resumed_text({**doc, **changes}, words_of("en"), TIMES).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"lead_held": 0}, ["Next step  killswitch status"]),
+        (
+            {"held": 1, "lead_held": 1},
+            [
+                "1 post stays held",
+                "1 of them is due before 13:00 and waits for a human",
+                "Next step  killswitch queue --state held",
+            ],
+        ),
+        (
+            {"held": 3, "lead_held": 2, "released": 1},
+            [
+                "1 released post leaves",
+                "3 posts stay held",
+                "2 of them are due before 13:00 and wait for a human",
+                "Next step  killswitch queue --state held",
+            ],
+        ),
+        (
+            {"released": 2},
+            [
+                "2 released posts leave one by one",
+                "Posts due before 13:00 wait for a human",
+                "Next step  killswitch status",
+            ],
+        ),
+    ],
+)
+def test_a_resume_tells_what_is_held_and_nothing_of_what_is_not(changes, told):
+    assert answer(**changes)[1:] == told

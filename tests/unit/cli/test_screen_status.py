@@ -315,3 +315,14 @@ def test_posts_that_failed_are_told_until_somebody_has_looked(count):
     told = {0: [], 1: ["1 post that"], 2: ["2 posts that"]}[count]
     assert [" ".join(line.split()[1:4]) for line in lines] == told
     assert all("killswitch queue --state failed" in line for line in lines)
+
+
+def test_a_pause_of_this_second_has_no_length():
+    doc = paused(since="2026-03-02T11:30:00Z")
+    assert shown(doc).startswith("PAUSED just now: nothing leaves since ")
+    assert shown(paused(since="2026-03-02T11:29:59Z")).startswith("PAUSED for 1 s: ")
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 waits for"), (2, "2 wait for")])
+def test_posts_that_wait_for_their_approver_are_counted(count, told):
+    assert f", {told} approval" in shown(a_status(queue={**COUNTS, "awaiting_approval": count}))

@@ -502,3 +502,19 @@ def test_a_late_flag_of_a_pause_that_is_over_is_cleared_away_and_nothing_else(
     answer = house.resume()
     assert (answer["closed"], answer["version"], house.latch().version) == ([], version, version)
     assert house.flags.is_clear()
+
+
+def test_what_stays_held_in_the_lead_is_counted_apart(house: House) -> None:
+    late, soon, later = (house.add(at=f"+{n}m", channels=("log",)) for n in (5, 40, 90))
+    house.pause()
+    house.move(minutes=20)
+    house.turn()
+    answer = house.resume(keep_held=True)
+    assert [house.state(one) for one in (late, soon, later)] == ["held", "held", "scheduled"]
+    assert (answer["held"], answer["lead_held"]) == (2, 1)
+
+
+def test_an_empty_lead_is_told_as_empty(small_house: House) -> None:
+    small_house.add(at="+90m")
+    small_house.pause()
+    assert small_house.resume()["lead_held"] == 0

@@ -120,9 +120,9 @@ def test_elsewhere_all_of_it_is_added_and_once(house: House, elsewhere: House) -
     assert elsewhere.visible() == len(ids)
     assert imported(elsewhere, rows) == {"added": 0, "same": len(rows)}
     there = exported(elsewhere)
-    assert [(row.due, row.text, row.media) for row in there] == [
+    assert {(row.due, row.text, row.media) for row in there} == {
         (row.due, row.text, row.media) for row in rows
-    ]
+    }
     assert imported(house, there) == {"added": 0, "same": len(rows)}, "and back again"
 
 

@@ -46,9 +46,9 @@ def run_import(args: argparse.Namespace) -> int:
     if bad:
         return _refuse(args, path, bad)
     if args.dry_run:
-        text = tr("to be added: {added}, there already: {same}")
+        text = tr("{added} would be added, {same} there already")
     else:
-        text = tr("added: {added}, there already: {same}")
+        text = tr("{added} added, {same} there already")
     text = text.format(added=counts["added"], same=counts["same"])
     emit(args, {**counts, "dry_run": args.dry_run}, text)
     return Exit.DONE

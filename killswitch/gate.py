@@ -26,6 +26,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import structlog
+
 from killswitch.channels.frame import Channel, Outcome, Request
 from killswitch.clock import Clock
 from killswitch.errors import TransientError
@@ -44,6 +46,7 @@ from killswitch.store.engine import Connection, Store
 from killswitch.store.latch import NewCause
 from killswitch.trip import trip
 
+_log = structlog.get_logger(__name__)
 # The whole of one publishing request, connect included (safety figures: one short request).
 T_SEND_S = 20.0
 # What may pass between the last look at the lease and the request's end, beyond T_SEND_S.
@@ -373,7 +376,8 @@ class Gate:
         while True:
             try:
                 return write()
-            except TransientError:
+            except TransientError as error:
+                _log.warning("delivery.not_recorded", problem=error.message)
                 if self._clock.wait(self._closing, RECORD_AGAIN_S):
                     raise
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -27,6 +28,8 @@ from killswitch.errors import (
     UsageError,
 )
 from killswitch.wire import ProblemDoc
+
+_log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 FORBIDDEN = frozenset({"role", "who", "as_refused"})
@@ -69,9 +72,12 @@ def answer(error: KillswitchError, *, status: HTTPStatus | None = None) -> JSONR
 def install(app: FastAPI, *, on_fault: Fault) -> None:
     """Let every error of the application leave as problem details."""
 
-    async def named(_request: Request, error: Exception) -> JSONResponse:
+    async def named(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, KillswitchError):
             raise error
+        if isinstance(error, TransientError):
+            # Whoever asked is told; whoever watches the log wants to know that the store fails.
+            _log.warning("request.failed", path=request.url.path, problem=error.message)
         return answer(error)
 
     async def invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from killswitch.channels.frame import Ending, Outcome
 from killswitch.daemon.reaper import reap, recover
@@ -559,8 +560,11 @@ def test_a_result_is_offered_until_the_store_takes_it(bench, monkeypatch):
 
     monkeypatch.setattr(bench.store, "write", write)
     before = bench.clock.boot_s()
-    assert bench.send(one) is Passage.SENT
+    with capture_logs() as logs:
+        assert bench.send(one) is Passage.SENT
     assert bench.clock.boot_s() - before == 3
+    told = [(line["event"], line["log_level"], line["problem"]) for line in logs]
+    assert told == [("delivery.not_recorded", "warning", "locked")] * 3
 
 
 def test_a_daemon_that_stops_leaves_the_open_try_to_the_next(bench, monkeypatch):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from killswitch import lockfile
 from killswitch.cli.main import main
@@ -426,10 +427,13 @@ def test_a_refusal_comes_back_as_what_it_was(client, desk, home, error, kind, st
     assert answer.startswith(f"HTTP/1.1 {status}".encode())
 
 
-def test_a_busy_store_is_503(client, desk, home):
-    desk.refusal = StoreBusyError("busy", "busy")
-    answer = raw(home, b"GET /v1/feeds HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+def test_a_busy_store_is_503_and_a_warning_in_the_log(client, desk, home):
+    desk.refusal = StoreBusyError("busy", "locked")
+    with capture_logs() as logs:
+        answer = raw(home, b"GET /v1/feeds HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 503")
+    (line,) = [line for line in logs if line["event"] == "request.failed"]
+    assert (line["log_level"], line["path"], line["problem"]) == ("warning", "/v1/feeds", "locked")
 
 
 @pytest.mark.parametrize("error", [InvariantBroken("inside secret"), ZeroDivisionError("secret")])

@@ -185,10 +185,13 @@ class Day:
         """A fault that stays is in the log, on the screen, or the daemon has ended over it."""
         if not self.stays or not self.house.lives():
             return
-        if not self._told() and self.house.status().get("state") == "running":
-            injected = "INJECTED" in self.trace.read_text(errors="replace")
-            if injected:
-                self.wrong.append(f"{self.name}: nobody is told")
+        if not self._told() and self.house.status().get("state") == "running" and self._hurts():
+            self.wrong.append(f"{self.name}: nobody is told")
+
+    def _hurts(self) -> bool:
+        """Say whether a call failed that matters: the C library asks for nscd and does without."""
+        lines = self.trace.read_text(errors="replace").splitlines()
+        return any("INJECTED" in line and "nscd" not in line for line in lines)
 
     def _told(self) -> bool:
         """Say whether the log tells of anything out of order."""

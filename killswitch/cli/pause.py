@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Pause, then prove it."""
     found = reach(args, is_panic=True)
-    said = said_name(args)
+    said = said_name(args, is_panic=True)
     press = Press(
         reason=readable(" ".join([args.said_reason or "", *args.reason])) or "paused by hand",
         key=new_key(),

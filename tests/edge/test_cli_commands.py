@@ -72,6 +72,22 @@ def test_the_queue_is_listed_page_by_page(ks, desk):
     assert [row["id"] for row in json.loads(out)] == [f"d{number}" for number in range(1200)]
 
 
+@pytest.mark.parametrize(
+    "name", ["lea\nkarim", "lea\x1b[2J", "a" * 81, "killswitch", "Machine", " KILLSWITCH "]
+)
+def test_a_name_that_is_none_or_the_machines_is_refused(ks, desk, name):
+    code, _, err = ks("ack", "--as", name)
+    assert code == 2
+    assert "--as" in err
+    assert desk.calls == []
+
+
+def test_a_pause_is_never_refused_for_a_name(ks, desk):
+    code, _, _ = ks("pause", "x", "--as", "killswitch")
+    assert code == 0
+    assert desk.asked("pause")[0]["caller"].said_name is None
+
+
 def test_the_list_for_people_is_short_and_says_so(ks, desk):
     desk.deliveries = [a_delivery(id=f"d{number}") for number in range(300)]
     _, out, _ = ks("queue")

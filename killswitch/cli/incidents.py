@@ -122,7 +122,7 @@ def after_sending(row: Doc, times: Times) -> str:
 def facts(doc: Doc) -> list[tuple[str, str]]:
     """Name what was measured."""
     found = [
-        (tr("to pause"), _between(doc, "first_headline_at", "tripped_at")),
+        (tr("to pause"), _between(doc, "first_headline_at", "tripped_at", in_order=True)),
         (tr("to sealed"), _between(doc, "tripped_at", "sealed_at")),
         (tr("to answer"), _between(doc, "tripped_at", "acked_at")),
         (tr("to resume"), _between(doc, "tripped_at", "resumed_at")),
@@ -140,11 +140,14 @@ def facts(doc: Doc) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value]
 
 
-def _between(doc: Doc, first: str, last: str) -> str:
+def _between(doc: Doc, first: str, last: str, *, in_order: bool = False) -> str:
+    """Write how long it took; ``in_order``: say nothing where the last came first."""
     start, end = doc["times"].get(first), doc["times"].get(last)
     if not start or not end:
         return ""
     try:
-        return span(max(read_time(end) - read_time(start), timedelta(0)))
+        took = read_time(end) - read_time(start)
     except (ValueError, OverflowError):  # no times: shown as a daemon without them would be
         return ""
+    # A pause by hand may stand before the first headline, which then measures nothing.
+    return "" if in_order and took < timedelta(0) else span(max(took, timedelta(0)))

@@ -183,17 +183,22 @@ class Screen:
         posts = self._doc.get("went_out") or []
         if not posts:
             return ""
-        if len(posts) == 1:
+        told_at = (self._doc.get("incident") or {}).get("first_headline_at")
+        if told_at and len(posts) == 1:
             start = self._say("1 post since the first headline: {posts}: have a look")
-        else:
+        elif told_at:
             start = self._say("{count} posts since the first headline: {posts}: have a look")
+        elif len(posts) == 1:
+            start = self._say("1 post shortly before: {posts}: have a look")
+        else:
+            start = self._say("{count} posts shortly before: {posts}: have a look")
         return start.format(count=len(posts), posts=self._posts(posts))
 
     def _posts(self, posts: list[dict[str, Any]]) -> str:
         shown = []
         for post in posts[:WENT_OUT_SHOWN]:
             at, recorded = self._left(post)
-            who = f" ({plain(post['author'])})" if post.get("author") else ""
+            who = f" ({told(plain(post['author']))})" if post.get("author") else ""
             note = f" ({told(brief(post['note']))})" if post.get("note") else ""
             name = f"{plain(post['channel'])} {head(post['text'], 40)}"
             shown.append(f"{at}{name}{recorded}{who}{note}")

@@ -24,7 +24,7 @@ from killswitch.failpoints import passing
 from killswitch.flagging import stands
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, gone_out, incidents, notices, people
+from killswitch.store import audit, deliveries, gone_out, incidents, notices, people
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
 from killswitch.store.deliveries import Delivery
@@ -216,17 +216,19 @@ def ack(ctx: Context, *, caller: Caller) -> AckDoc:
     """
     Write down that somebody has seen it; this stops the escalation and nothing else.
 
-    Who answers a pause first has it: later answers are told who that is, and since when.
+    Who answers a pause first has it: later answers are told who that is, and since when. The
+    second answer of one person changes nothing.
     """
     now = ctx.clock.now()
     with ctx.store.write(urgent=True) as conn:
         latch = latch_store.lock(conn)
         by = people.person_id(conn, caller.person)
+        answered = audit.actors(conn, "pause.acknowledged", latch.incident or "")
         number = notices.ack_all(conn, by=by, now=now)
         before = incidents.get(conn, latch.incident) if latch.incident else None
         if latch.incident:
             incidents.note_ack(conn, latch.incident, by=by, now=now)
-        if latch.paused or number:
+        if number or (latch.paused and by not in answered):
             record(conn, Entry("pause.acknowledged", latch.incident or "", by), now=now)
         answer: AckDoc = {"acked_by": caller.person, "acked_at": z_time(now), "notices": number}
         answer |= {"paused": latch.paused, "first": before is None or before.acked_at is None}

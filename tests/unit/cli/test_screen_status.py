@@ -46,6 +46,17 @@ def test_a_refused_configuration_is_told_with_since_when():
     assert "Config" not in shown(a_status(config_refused=None))
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 post"), (2, "2 posts")])
+def test_a_pause_by_hand_tells_of_no_headline(count, words):
+    post = {"id": "d0", "channel": "X", "text": "Sale", "at": AT_1150, "author": "lea"}
+    incident = {"id": "i1", "title": "by me", "outlets": 0}
+    incident |= {"first_headline_at": None, "first_outlet": None}
+    doc = paused(went_out=[post] * count, incident=incident, causes=[a_cause(kind="manual")])
+    text = shown(doc)
+    assert f"Went out   {words} shortly before: " in text
+    assert "headline" not in text.replace("headlines/h", "")
+
+
 def test_what_went_out_is_told_by_its_request_not_by_when_that_was_written_down():
     post = {"id": "d0", "channel": "X", "text": "Sale", "at": "2026-03-02T11:31:00Z"}
     (line,) = [

@@ -14,7 +14,7 @@ from killswitch.channels.frame import Ending, Outcome
 from killswitch.errors import OperatorError
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import notices
+from killswitch.store import audit, notices, people
 from tests.daemon.bench import SENT
 from tests.store.made import put
 from tests.unit.desk.house import KARIM, LEA, House, a_story, refused
@@ -231,6 +231,19 @@ def test_an_ack_stops_the_calling_and_nothing_else(house: House) -> None:
     assert house.latch().paused
     who = house.desk.status()["who"]
     assert who == {"acked_by": "karim", "acked_at": answer["acked_at"], "next": "Léa"}
+
+
+def test_the_second_ack_of_one_person_changes_nothing(house: House) -> None:
+    house.trip(a_story())
+    first = house.desk.ack(caller=KARIM)
+    for caller in (LEA, KARIM, LEA):
+        again = house.desk.ack(caller=caller)
+        assert (again["acked_by"], again["acked_at"]) == ("karim", first["acked_at"])
+    with house.store.read() as conn:
+        rows = audit.rows(conn, limit=100)
+        who = people.names(conn, {row.actor for row in rows})
+    said = [who[row.actor] for row in rows if row.event == "pause.acknowledged"]
+    assert said == ["karim", "lea"]
 
 
 def test_an_ack_of_nothing_is_harmless(house: House) -> None:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import ask, emit, ink_for, plain, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
@@ -72,9 +73,9 @@ def _dismiss(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
         lines = [words("DISMISSED: {count} stories muted").format(count=count)]
     if doc["still_paused"]:
         lines.append(words("another cause is open: it stays PAUSED"))
-        lines.append(words("Next step  killswitch status"))
+        lines.append(again(words("Next step  killswitch status")))
     else:
-        lines.append(words("Next step  killswitch queue --state held"))
+        lines.append(again(words("Next step  killswitch queue --state held")))
     lines += _suggested(doc.get("suggestions") or [], words)
     emit(args, doc, "\n".join(lines))
     return Exit.DONE

@@ -15,6 +15,7 @@ import os
 import sys
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import Times, ask, emit, ink_for, on_terminal, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
@@ -115,5 +116,5 @@ def _resumed(doc: dict[str, Any], words: Words, times: Times) -> str:
     if doc["lead_until"]:
         when = times.short(doc["lead_until"])
         lines.append(words("Posts due before {when} wait for a human").format(when=when))
-    lines.append(words("Next step  killswitch queue --state held"))
+    lines.append(again(words("Next step  killswitch queue --state held")))
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.out import Ink, Times, brief, head, plain, span, span_s
 from killswitch.cli.terms import cause_word, reason_words
 from killswitch.cli.words import told
@@ -273,7 +274,7 @@ class Screen:
             return ""
         who = self._doc.get("who") or {}
         if not who.get("acked_by"):
-            return self._ink(self._say("nobody yet: killswitch ack"), "yellow")
+            return self._ink(again(self._say("nobody yet: killswitch ack")), "yellow")
         text = self._say("{name} took it at {when}").format(
             name=told(plain(who["acked_by"])), when=self._times.short(who.get("acked_at"))
         )
@@ -373,14 +374,14 @@ class Screen:
     def _last(self) -> Line | str:
         state = self._doc["state"]
         if state == "paused":
-            return self._say("Next step"), self._ink(self._paused_step(), "bold")
+            return self._say("Next step"), self._ink(again(self._paused_step()), "bold")
         if state == "unreachable" and self._doc.get("hint"):
-            return self._say("Next step"), told(plain(self._doc["hint"]))
+            return self._say("Next step"), again(told(plain(self._doc["hint"])))
         if state == "unreachable":
             command = plain(self._doc.get("start") or "killswitch run")
             text = self._say("start the daemon: {command}").format(command=command)
-            return self._say("Next step"), text
-        return self._say('Stop everything: killswitch pause "reason"')
+            return self._say("Next step"), again(text)
+        return again(self._say('Stop everything: killswitch pause "reason"'))
 
     def _paused_step(self) -> str:
         undecided = self._doc.get("undecided") or 0

@@ -188,6 +188,13 @@ class Roles:
 
     def _refuse(self, caller: Caller, wanted: frozenset[str]) -> NoReturn:
         asked = " or ".join(role for role in ROLES if role in wanted)
+        if self._people and caller.said_name is None and caller.uid in self._powers:
+            raise RefusedError(
+                "role",
+                f"{caller.person} may not do this: it needs the role {asked}; nothing was done",
+                "say for whom you act: --as NAME; roles stand under [[people]] in the "
+                "configuration",
+            )
         who = "root or the daemon's own user" if not self._people else f"somebody with {asked}"
         raise RefusedError(
             "role",

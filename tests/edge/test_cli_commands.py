@@ -999,6 +999,20 @@ def test_the_doctor_without_anything_says_what_is_missing(home, capsys):
     assert "NOT OK  daemon" in out
 
 
+def test_the_doctor_of_a_socket_looks_at_the_state_of_the_daemon_behind_it(home, desk, capsys):
+    with serving(desk, home):
+        main(["--socket", str(home / "control.sock"), "doctor", "--json"])
+    told = {row["name"]: row["told"] for row in json.loads(capsys.readouterr().out)["checks"]}
+    assert told["state directory"] == str(home)
+    assert told["configuration"] == "not looked at: the socket does not say which it is"
+
+
+def test_the_doctor_of_a_dead_socket_looks_beside_it(home, capsys):
+    assert main(["--socket", str(home / "control.sock"), "doctor", "--json"]) == 1
+    told = {row["name"]: row["told"] for row in json.loads(capsys.readouterr().out)["checks"]}
+    assert told["state directory"] == str(home)
+
+
 def test_the_doctor_goes_on_past_a_refusal(ks, desk):
     desk.refusal = RefusedError("x", "out of order", "ask")
     code, out, _ = ks("doctor")

@@ -240,6 +240,18 @@ def test_roles_come_by_login_by_group_or_by_the_said_name(person, said, granted)
         roles.close()
 
 
+def test_root_without_a_name_is_asked_for_one_where_people_have_roles():
+    roles = Roles([Person("Léa", ("author",), users=("lea",))], daemon_uid=4000)
+    try:
+        for uid, hint in [(0, "--as NAME"), (4000, "--as NAME"), (4001, "ask somebody")]:
+            caller = roles.caller(root(uid=uid), said=None, key=None)
+            with pytest.raises(RefusedError) as refusal:
+                roles.require(caller, frozenset({"author"}))
+            assert hint in refusal.value.hint
+    finally:
+        roles.close()
+
+
 def test_upkeep_includes_everything_but_the_second_pair_of_eyes():
     roles = Roles([Person("Léa", ("admin",), users=("root",))], daemon_uid=4000)
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from killswitch.cli.again import again
-from killswitch.cli.config import unread_notes
+from killswitch.cli.config import open_notes, unread_notes
 from killswitch.cli.out import document, plain, say
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import Reach, reach
@@ -96,7 +96,7 @@ def _is_socket_alone(args: argparse.Namespace) -> bool:
 def _state_dir_of(args: argparse.Namespace, found: Reach) -> Path:
     """Find the state directory of a daemon that does not say it: beside a socket named alone."""
     beside = found.place.socket.parent
-    is_beside = _is_socket_alone(args) and not args.state_dir and os.path.isdir(beside / PAUSE_DIR)
+    is_beside = _is_socket_alone(args) and not args.state_dir and (beside / PAUSE_DIR).is_dir()
     return beside if is_beside else found.place.state_dir
 
 
@@ -112,7 +112,8 @@ def _config(args: argparse.Namespace) -> Finding:
         load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket, unread=unread)
     except KillswitchError as error:
         return Finding("configuration", good=False, told=plain(error.message), mend=error.hint)
-    told = "; ".join([str(path or "defaults"), *map(plain, unread_notes(unread))])
+    notes = [*map(plain, unread_notes(unread)), *open_notes(path)]
+    told = "; ".join([str(path or "defaults"), *notes])
     return Finding("configuration", good=True, told=told)
 
 

@@ -931,6 +931,32 @@ def test_what_only_the_service_can_read_is_a_note_and_no_fault(ks, home, capsys,
     assert note in line
 
 
+@pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"], ["doctor"]], ids=str)
+def test_secrets_that_everybody_can_read_are_told(config, capsys, words):
+    path = Path(config)
+    with path.open("a") as file:
+        file.write('[store]\nurl = "postgresql://ks:pw@db.example.org/killswitch"\n')
+        file.write('[notify]\nurls = ["credential:addr", "json://pager.example/tok"]\n')
+    told = {}
+    for mode in (0o644, 0o640):
+        path.chmod(mode)
+        main(["--config", config, *words])
+        told[mode] = capsys.readouterr().out
+    assert f"can read {path}, and it holds secrets (store.url, notify.urls[1])" in told[0o644]
+    assert "holds secrets" not in told[0o640]
+    assert "pw@" not in told[0o644]
+    assert "/tok" not in told[0o644]
+
+
+def test_every_notice_address_that_is_none_is_told(config, capsys):
+    with Path(config).open("a") as file:
+        file.write('[notify]\nurls = ["toot://a/b", "json://x/"]\nnext = [["x://y"]]\n')
+    assert main(["--config", config, "config", "check"]) == 78
+    err = capsys.readouterr().err
+    assert 'notify.urls[0]: "toot://" is not a way' in err
+    assert 'notify.next[0][0]: "x://" is not a way' in err
+
+
 @pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"]], ids=str)
 def test_a_server_without_its_driver_is_exit_78_with_the_mend(
     home, config, capsys, monkeypatch, words

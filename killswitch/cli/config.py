@@ -14,7 +14,7 @@ from typing import Any
 
 from killswitch.cli.out import document, emit, plain, say
 from killswitch.cli.reach import add_as, new_key, reach
-from killswitch.cli.words import tr
+from killswitch.cli.words import many, tr
 from killswitch.errors import Exit
 from killswitch.wire import ReloadDoc
 
@@ -49,7 +49,11 @@ def gone_lines(orphaned: dict[str, int]) -> list[str]:
     """Tell of posts whose channel is gone: what becomes of them, and what to do."""
     lines = []
     for channel, count in orphaned.items():
-        form = tr("the channel {channel} is gone, {count} posts of it can't leave")
+        form = many(
+            "the channel {channel} is gone, {count} post of it can't leave",
+            "the channel {channel} is gone, {count} posts of it can't leave",
+            count,
+        )
         lines.append(form.format(channel=plain(channel), count=count))
     if lines:
         lines.append(tr("They are held when their time comes: configure the channel again, or"))

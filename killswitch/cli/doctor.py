@@ -126,7 +126,8 @@ def _state(state_dir: Path) -> Iterator[Finding]:
     flags = FlagDir(state_dir)
     look = flags.look()
     count = len(look.entries)
-    told = look.problem or (f"{count} flags in it" if count > 1 else f"{count or 'no'} flag in it")
+    few = {0: "nothing in it", 1: "1 flag in it"}
+    told = look.problem or few.get(count, f"{count} flags in it")
     mend = "killswitch resume makes it anew" if look.missing else "chmod 2770, owner the daemon"
     yield Finding("pause.d", good=look.readable, told=told, mend=mend)
     yield Finding(

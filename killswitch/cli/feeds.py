@@ -21,7 +21,7 @@ from killswitch.cli.fetched import poll_once
 from killswitch.cli.out import Times, document, emit, labelled, plain, say, span_s, table, warn
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import reach, status_or_none
-from killswitch.cli.words import told, tr
+from killswitch.cli.words import many, told, tr
 from killswitch.clock import SystemClock
 from killswitch.errors import ConfigError, Exit, UsageError
 from killswitch.queue.durations import format_duration
@@ -207,7 +207,11 @@ def _import(args: argparse.Namespace) -> int:
             "name one with --config, or write one: killswitch init",
         )
     added = _append(config, feeds)
-    text = tr("{count} feeds were appended to {file}, commented out: take the # off those you want")
+    text = many(
+        "{count} feed was appended to {file}, commented out: take the # off if you want it",
+        "{count} feeds were appended to {file}, commented out: take the # off those you want",
+        added,
+    )
     text = text.format(count=added, file=config)
     emit(args, {"feeds": added, "written": str(config)}, text)
     return Exit.DONE

@@ -18,7 +18,7 @@ from killswitch.cli.out import Times, brief, document, head, labelled, plain, sa
 from killswitch.cli.queue_show import left_text, wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.cli.terms import cause_word, moment_word, outcome_word, reason_words, state_word
-from killswitch.cli.words import told, tr
+from killswitch.cli.words import many, told, tr
 from killswitch.control.client import part
 from killswitch.errors import Exit
 from killswitch.wire import IncidentDoc, IncidentShownDoc, read_time
@@ -129,7 +129,12 @@ def facts(doc: Doc) -> list[tuple[str, str]]:
     ]
     if doc["fever"]:
         count = doc["fever"]["per_hour"]
-        found.append((tr("fever"), tr("{count} headlines/h").format(count=count)))
+        found.append(
+            (
+                tr("fever"),
+                many("{count} headline/h", "{count} headlines/h", count).format(count=count),
+            )
+        )
     found += [(state_word(name), str(count)) for name, count in doc["deliveries"].items()]
     found += [
         (tr("answered by"), told(brief(doc["acked_by"] or ""))),

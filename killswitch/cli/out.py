@@ -234,5 +234,7 @@ def span_s(seconds: float, words: Callable[[str], str] = tr) -> str:
 
 def span(value: timedelta, words: Callable[[str], str] = tr) -> str:
     """Write a duration for people, days in the language: ``38 min``, ``3 d 4 h``."""
+    if timedelta(0) < value < timedelta(seconds=1):
+        return words("under 1 s")
     text = format_duration(value)
     return text.replace(" d", words(" d")) if " d" in text else text

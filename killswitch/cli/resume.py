@@ -20,6 +20,7 @@ from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import Times, ask, emit, ink_for, on_terminal, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.screen_resume import Words, preview_text
+from killswitch.cli.words import many
 from killswitch.errors import Exit, UsageError
 from killswitch.wire import ResumeDoc, ResumePreviewDoc
 
@@ -110,9 +111,17 @@ def _resume(args: argparse.Namespace, found: Reach, *, seen: int) -> dict[str, A
 def _resumed(doc: dict[str, Any], words: Words, times: Times) -> str:
     lines = [words("RESUMED (version {version})").format(version=doc["version"])]
     if doc.get("released"):
-        lines.append(words("{count} released posts leave one by one").format(count=doc["released"]))
+        count = doc["released"]
+        form = many(
+            "{count} released post leaves in its turn",
+            "{count} released posts leave one by one",
+            count,
+            words,
+        )
+        lines.append(form.format(count=count))
     if doc["held"]:
-        lines.append(words("{count} posts stay held").format(count=doc["held"]))
+        form = many("{count} post stays held", "{count} posts stay held", doc["held"], words)
+        lines.append(form.format(count=doc["held"]))
     if doc["lead_until"]:
         when = times.short(doc["lead_until"])
         lines.append(words("Posts due before {when} wait for a human").format(when=when))

@@ -13,7 +13,7 @@ from typing import Any
 from killswitch.cli.again import again
 from killswitch.cli.out import Ink, Times, brief, head, plain, span, span_s
 from killswitch.cli.terms import cause_word, reason_words
-from killswitch.cli.words import told
+from killswitch.cli.words import many, told
 
 Words = Callable[[str], str]
 Line = tuple[str, str]
@@ -176,7 +176,13 @@ class Screen:
             "steady": self._say("steady"),
             "falling": self._say("falling"),
         }
-        return self._say("{count} headlines/h, {trend}").format(
+        form = many(
+            "{count} headline/h, {trend}",
+            "{count} headlines/h, {trend}",
+            fever["per_hour"],
+            self._say,
+        )
+        return form.format(
             count=fever["per_hour"], trend=trends.get(fever["trend"], fever["trend"])
         )
 
@@ -185,14 +191,20 @@ class Screen:
         if not posts:
             return ""
         told_at = (self._doc.get("incident") or {}).get("first_headline_at")
-        if told_at and len(posts) == 1:
-            start = self._say("1 post since the first headline: {posts}: have a look")
-        elif told_at:
-            start = self._say("{count} posts since the first headline: {posts}: have a look")
-        elif len(posts) == 1:
-            start = self._say("1 post shortly before: {posts}: have a look")
+        if told_at:
+            start = many(
+                "{count} post since the first headline: {posts}: have a look",
+                "{count} posts since the first headline: {posts}: have a look",
+                len(posts),
+                self._say,
+            )
         else:
-            start = self._say("{count} posts shortly before: {posts}: have a look")
+            start = many(
+                "{count} post shortly before: {posts}: have a look",
+                "{count} posts shortly before: {posts}: have a look",
+                len(posts),
+                self._say,
+            )
         return start.format(count=len(posts), posts=self._posts(posts))
 
     def _posts(self, posts: list[dict[str, Any]]) -> str:
@@ -243,9 +255,13 @@ class Screen:
         return " · ".join(dict.fromkeys(shown))
 
     def _gone(self) -> str:
-        form = self._say("{channel} is gone, {count} posts of it can't leave")
         text = " · ".join(
-            form.format(channel=plain(channel), count=count)
+            many(
+                "{channel} is gone, {count} post of it can't leave",
+                "{channel} is gone, {count} posts of it can't leave",
+                count,
+                self._say,
+            ).format(channel=plain(channel), count=count)
             for channel, count in (self._doc.get("orphaned") or {}).items()
         )
         return self._ink(text, "yellow") if text else ""
@@ -344,7 +360,12 @@ class Screen:
 
     def _rehearsal(self) -> str:
         return " · ".join(
-            self._say("would have paused {when}: {title} ({count} outlets)").format(
+            many(
+                "would have paused {when}: {title} ({count} outlet)",
+                "would have paused {when}: {title} ({count} outlets)",
+                one["outlets"],
+                self._say,
+            ).format(
                 when=self._times.short(one["at"]), title=brief(one["title"]), count=one["outlets"]
             )
             for one in (self._doc.get("rehearsal") or [])[-3:]
@@ -385,12 +406,13 @@ class Screen:
 
     def _paused_step(self) -> str:
         undecided = self._doc.get("undecided") or 0
-        if undecided == 1:
-            return self._say("killswitch triage   (resume after 1 decision)")
         if undecided:
-            return self._say("killswitch triage   (resume after {count} decisions)").format(
-                count=undecided
-            )
+            return many(
+                "killswitch triage   (resume after {count} decision)",
+                "killswitch triage   (resume after {count} decisions)",
+                undecided,
+                self._say,
+            ).format(count=undecided)
         return self._say('killswitch resume --reason "why"')
 
 

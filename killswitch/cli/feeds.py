@@ -102,8 +102,9 @@ def feeds_text(rows: list[Doc], times: Times) -> str:
         )
         for row in ordered
     ]
+    read = f"{tr('READ')} ({times.zone_name})"
     heading = (
-        tr("FEED"), tr("OUTLET"), tr("STATE"), tr("READ"), tr("NEWEST"), tr("RHYTHM"), tr("PROBLEM")
+        tr("FEED"), tr("OUTLET"), tr("STATE"), read, tr("NEWEST"), tr("RHYTHM"), tr("PROBLEM")
     )  # fmt: skip
     return table(lines, heading=heading)
 

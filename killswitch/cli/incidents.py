@@ -83,7 +83,8 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
         )
         for row in rows
     ]
-    heading = (tr("ID"), tr("PAUSED"), tr("TO SEALED"), tr("LASTED"), tr("KIND"), tr("WHAT"))
+    paused = f"{tr('PAUSED')} ({times.zone_name})"
+    heading = (tr("ID"), paused, tr("TO SEALED"), tr("LASTED"), tr("KIND"), tr("WHAT"))
     return table(lines, heading=heading)
 
 

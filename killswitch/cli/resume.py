@@ -123,7 +123,7 @@ def _resumed(doc: dict[str, Any], words: Words, times: Times) -> str:
         form = many("{count} post stays held", "{count} posts stay held", doc["held"], words)
         lines.append(form.format(count=doc["held"]))
     if doc["lead_until"]:
-        when = times.short(doc["lead_until"])
+        when = times.zoned(doc["lead_until"])
         lines.append(words("Posts due before {when} wait for a human").format(when=when))
     lines.append(again(words("Next step  killswitch queue --state held")))
     return "\n".join(lines)

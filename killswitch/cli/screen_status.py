@@ -106,6 +106,7 @@ class Screen:
         yield say("Rehearsal"), self._rehearsal()
         yield say("Config"), self._config()
         yield say("Flags"), self._flags()
+        yield say("Times"), "" if self._is_lost else self._times.zone_now
         yield say("State in"), plain(str(self._doc["state_dir"])) if self._is_lost else ""
 
     @property

@@ -1128,9 +1128,9 @@ def test_who_is_not_known_can_not_be_erased(ks, desk):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ({"notices": 2, "paused": True, "first": True}, "took it at 10:00:00: nobody else"),
+        ({"notices": 2, "paused": True, "first": True}, "took it at 10:00:00 CET: nobody else"),
         ({"notices": 0, "paused": True, "first": True}, "nobody was being called"),
-        ({"notices": 0, "paused": True, "first": False}, "took it already, at 10:00:00"),
+        ({"notices": 0, "paused": True, "first": False}, "took it already, at 10:00:00 CET"),
         ({"notices": 0, "paused": False, "first": True}, "there is nothing to answer"),
     ],
 )

@@ -73,7 +73,7 @@ BY_HAND = {
     "{0} has more than one line", "{0} holds the control sign {1}",
     "{0} holds ; or , which separate tags in queue files: give each its own",
     "No space left on device", "{0} of {1} outlets ({2}) within {3}", "1 of {0} outlets ({1})",
-    "near", "far",
+    "near", "far", "a post", 'the post {0} "{1}"',
     "the disk of {0} is full ({1} bytes free): nothing leaves without room",
     "the disk of {0} has no room for another file: nothing leaves without room",
     "make room there; the daemon goes on by itself; its log: journalctl -u killswitch", *EFFECTS,

@@ -874,11 +874,12 @@ def test_a_bad_configuration_is_exit_78(home, capsys, text):
     assert "killswitch: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
 def test_a_completion_is_written(ks, shell):
     code, out, _ = ks("completion", shell)
     assert code == 0
     assert "killswitch" in out
+    assert "queue" in out
 
 
 FEEDS = """

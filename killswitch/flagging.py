@@ -22,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from killswitch.failpoints import passing
 from killswitch.flags import Flag, FlagDir, FlagState
@@ -32,7 +33,7 @@ from killswitch.store.audit import MACHINE
 from killswitch.store.engine import Connection
 from killswitch.store.latch import NewCause
 from killswitch.trip import Tripped, trip
-from killswitch.wire import read_time
+from killswitch.wire import is_of_the_machine, read_time
 
 # The cause of a directory that is missing or can't be read.
 DIRECTORY = "directory"
@@ -47,6 +48,7 @@ _CROWD = "many:"
 # A name whose odd signs are written out may be far longer than a ref.
 _NAME_LONGEST = 80
 _PERSON_LONGEST = 80
+_ACCOUNTS = Path("/etc/passwd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,30 @@ def _time(said: str | None) -> datetime | None:
 
 
 def _cause(conn: Connection, flag: Flag, ref: str, *, now: datetime) -> NewCause:
-    by = people.person_id(conn, flag.by[:_PERSON_LONGEST]) if flag.by else MACHINE
+    person = _person(flag)
+    by = people.person_id(conn, person) if person else MACHINE
     reason = flag.note or f"the file {flag.name} in pause.d"
     return NewCause(CauseKind.FLAG, ref, reason, by=by, since=_pressed_at(flag, now=now))
+
+
+def _person(flag: Flag) -> str | None:
+    """Name who wrote a flag: as it says itself, else by its owner; None where nobody is known."""
+    if flag.by and not is_of_the_machine(flag.by):
+        return flag.by[:_PERSON_LONGEST]
+    if flag.owner is None:
+        return None
+    login = _logins().get(str(flag.owner))
+    return f"{login} (uid {flag.owner})" if login else f"uid {flag.owner}"
+
+
+def _logins() -> dict[str, str]:
+    """Read the machine's own accounts from their file: a pause waits for no name service."""
+    try:
+        lines = _ACCOUNTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    fields = (line.split(":") for line in reversed(lines))
+    return {one[2]: one[0] for one in fields if len(one) > 2 and one[0].isprintable()}
 
 
 def _pressed_at(flag: Flag, *, now: datetime) -> datetime | None:

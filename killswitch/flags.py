@@ -64,6 +64,7 @@ class Flag:
         by: Who wrote it, as it says itself.
         at: When, as it says itself.
         is_dir: A directory: a resume removes it only when it is empty.
+        owner: Uid to whom it belongs, as the file system says; None where it was gone at once.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Flag:
     by: str | None = None
     at: str | None = None
     is_dir: bool = False
+    owner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +314,7 @@ def _flag(dir_fd: int, name: str, found: os.stat_result | None, *, read: bool) -
         by=one_line(said["by"]) if "by" in said else None,
         at=one_line(said["at"]) if "at" in said else None,
         is_dir=found is not None and stat.S_ISDIR(found.st_mode),
+        owner=found.st_uid if found is not None else None,
     )
 
 

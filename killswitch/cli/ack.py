@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import add_as, new_key, reach, status_or_none
 from killswitch.cli.words import told
@@ -39,4 +40,4 @@ def _text(doc: dict[str, Any], when: str, words: Callable[[str], str]) -> str:
     else:
         text = words("{name} took it already, at {when}: nothing was to be done")
     text = text.format(name=told(plain(doc["acked_by"])), when=when)
-    return text + "\n" + words("Next step  killswitch triage")
+    return text + "\n" + again(words("Next step  killswitch triage"))

@@ -16,7 +16,7 @@ from killswitch.cli.numbers import MANY, VERSION_MOST, whole
 from killswitch.cli.out import Times, document, emit, plain, say, table
 from killswitch.cli.queue_show import take
 from killswitch.cli.reach import Reach, reach, status_or_none
-from killswitch.cli.words import told, tr
+from killswitch.cli.words import many, told, tr
 from killswitch.errors import Exit
 from killswitch.wire import AuditPageDoc, AuditVerifyDoc
 
@@ -74,12 +74,17 @@ def verdict_text(doc: Doc, times: Times) -> str:
 def _verdict(doc: Doc) -> str:
     """Say whether the chain is whole, since when, and where not."""
     if doc["ok"] and doc["breaks"]:
-        form = tr("WHOLE since row {row}: {count} rows")
+        form = many(
+            "WHOLE since row {row}: {count} row",
+            "WHOLE since row {row}: {count} rows",
+            doc["rows"],
+        )
         return form.format(row=doc["since"], count=doc["rows"])
     if doc["ok"] and doc["rows"] == 1:
         return tr("WHOLE: 1 row")
     if doc["ok"]:
-        return tr("WHOLE: {count} rows").format(count=doc["rows"])
+        form = many("WHOLE: {count} row", "WHOLE: {count} rows", doc["rows"])
+        return form.format(count=doc["rows"])
     why = told(plain(doc["why"] or ""))
     if doc["unread"]:
         return tr("NOT CHECKED: {why}").format(why=why)

@@ -18,9 +18,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from killswitch.cli.detect import build, opened, rows_of
-from killswitch.cli.out import Times, brief, times_for
+from killswitch.cli.out import Times, brief, plain, times_for
 from killswitch.cli.paths import find_place
-from killswitch.cli.words import tr
+from killswitch.cli.words import many, told, tr
 from killswitch.clock import SystemClock
 from killswitch.errors import Exit, UsageError
 from killswitch.wire import z_or_none
@@ -176,36 +176,41 @@ def _timeline(result: BacktestResult, seconds: float, false: Collection[str], ti
         when = times.full(z_or_none(one.at)) if one.at else tr("no date")
         mark = " ".join(filter(None, (word, _mark(one, false))))
         title = f"{mark}: {brief(one.story.title)}" if mark else brief(one.story.title)
-        lines.append(f"{when}  {title}\n{'':{len(when)}}  {brief(one.why)}\n")
-    more = tr(", from {items} headlines of {outlets} outlets, replayed in {seconds} s").format(
-        items=result.items, outlets=result.outlets, seconds=f"{seconds:g}"
+        lines.append(f"{when}  {title}\n{'':{len(when)}}  {brief(told(plain(one.why)))}\n")
+    outlets = many("{count} outlet", "{count} outlets", result.outlets)
+    more = tr(", from {items} of {outlets}, replayed in {seconds} s").format(
+        items=_headlines(result),
+        outlets=outlets.format(count=result.outlets),
+        seconds=f"{seconds:g}",
     )
     return "".join((*lines, f"\n{_sum(result, false)}{more}\n"))
 
 
+def _headlines(result: BacktestResult) -> str:
+    return many("{count} headline", "{count} headlines", result.items).format(count=result.items)
+
+
 def _sum(result: BacktestResult, false: Collection[str] = ()) -> str:
     """Tell how often this would have paused; a rate only where the rows have dates."""
-    if len(result.trips) == 1:
-        told = tr("1 pause")
-    else:
-        told = tr("{count} pauses").format(count=len(result.trips))
+    count = len(result.trips)
+    said = many("{count} pause", "{count} pauses", count).format(count=count)
     if result.first is None or result.last is None:
-        told += tr(" (no row has a date)")
+        said += tr(" (no row has a date)")
     else:
         days = max((result.last - result.first).total_seconds() / 86400, 1)
-        rate = 30 * len(result.trips) / days
-        told += tr(" in {days} days ({rate} in 30 days)").format(
-            days=f"{days:.0f}", rate=f"{rate:.1f}"
+        form = many(
+            " in {days} day ({rate} in 30 days)", " in {days} days ({rate} in 30 days)", round(days)
         )
+        said += form.format(days=f"{days:.0f}", rate=f"{30 * count / days:.1f}")
     wrong = sum(_was_false(trip, false) for trip in result.trips)
     alone = sum(trip.doubtful and not _was_false(trip, false) for trip in result.trips)
     if wrong:
-        told += tr(", {count} FALSE (dismissed by people)").format(count=wrong)
+        said += tr(", {count} FALSE (dismissed by people)").format(count=wrong)
     if alone:
-        told += tr(", {count} with ? (no further newsroom took it up)").format(count=alone)
+        said += tr(", {count} with ? (no further newsroom took it up)").format(count=alone)
     if result.told:
-        told += tr(", {count} only told at first").format(count=len(result.told))
-    return told
+        said += tr(", {count} only told at first").format(count=len(result.told))
+    return said
 
 
 # ---- two configurations -------------------------------------------------------------------------
@@ -255,10 +260,10 @@ def _side_by_side(
     for when, pair in zip(whens, pairs, strict=True):
         cells = [f"{_cell(side, pair.at, false):<{_CELL}}" for side in (pair.a, pair.b)]
         lines.append(f"{when:<{wide}}  {'  '.join(cells)}  {brief(pair.title, 90)}")
-    only = tr("only A pauses for {a}, only B for {b}, of {items} headlines").format(
+    only = tr("only A pauses for {a}, only B for {b}, of {items}").format(
         a=sum(_pauses(pair.a) and not _pauses(pair.b) for pair in pairs),
         b=sum(_pauses(pair.b) and not _pauses(pair.a) for pair in pairs),
-        items=a.items,
+        items=_headlines(a),
     )
     return "\n".join((*lines, "", f"A  {_sum(a, false)}", f"B  {_sum(b, false)}", only)) + "\n"
 

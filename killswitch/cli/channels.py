@@ -65,7 +65,7 @@ def channels_text(rows: list[Doc], times: Times) -> str:
 
 
 def _wait(until: str | None, times: Times) -> str:
-    return tr("until {when}").format(when=times.short(until)) if until else "-"
+    return tr("until {when}").format(when=times.zoned(until)) if until else "-"
 
 
 def _limits(limits: Doc) -> str:

@@ -3,6 +3,7 @@ Write the completion of a shell to stdout.
 
   killswitch completion bash > /etc/bash_completion.d/killswitch
   killswitch completion zsh  > ~/.zfunc/_killswitch
+  killswitch completion fish > ~/.config/fish/completions/killswitch.fish
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from killswitch.cli.out import emit
 
 HELP = "write the completion of a shell"
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh", "fish", "tcsh")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

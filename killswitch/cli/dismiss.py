@@ -15,12 +15,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import ask, emit, ink_for, plain, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.resume import ANSWER_S, check_consent
 from killswitch.cli.screen_resume import preview_text
-from killswitch.cli.words import told
+from killswitch.cli.words import many, told
 from killswitch.errors import Exit
 from killswitch.wire import DismissDoc, ResumePreviewDoc
 
@@ -66,15 +67,13 @@ def _dismiss(args: argparse.Namespace, found: Reach, *, seen: int) -> int:
     )
     words = found.words()
     count = len(doc["muted"])
-    if count == 1:
-        lines = [words("DISMISSED: the story is muted")]
-    else:
-        lines = [words("DISMISSED: {count} stories muted").format(count=count)]
+    form = many("DISMISSED: {count} story muted", "DISMISSED: {count} stories muted", count, words)
+    lines = [form.format(count=count)]
     if doc["still_paused"]:
         lines.append(words("another cause is open: it stays PAUSED"))
-        lines.append(words("Next step  killswitch status"))
+        lines.append(again(words("Next step  killswitch status")))
     else:
-        lines.append(words("Next step  killswitch queue --state held"))
+        lines.append(again(words("Next step  killswitch queue --state held")))
     lines += _suggested(doc.get("suggestions") or [], words)
     emit(args, doc, "\n".join(lines))
     return Exit.DONE

@@ -11,15 +11,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from killswitch.cli.config import unread_notes
+from killswitch.cli.again import again
+from killswitch.cli.config import open_notes, unread_notes
 from killswitch.cli.out import document, plain, say
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import Reach, reach
 from killswitch.cli.words import told, tr
 from killswitch.errors import Exit, KillswitchError
-from killswitch.flags import SPARES, FlagDir
+from killswitch.flags import PAUSE_DIR, SPARES, FlagDir
 from killswitch.wire import AuditVerifyDoc, ChannelDoc, StatusDoc
 
 HELP = "look at everything that must be right on a bad day"
@@ -68,39 +70,54 @@ def findings_text(findings: list[Finding]) -> str:
         mark = (good if one.good else bad).ljust(first)
         lines.append(f"{mark}  {told(one.name).ljust(wide)}  {told(one.told)}")
         if not one.good and one.mend:
-            lines.append(f"{'':{first + 2}}{'':{wide}}  -> {told(one.mend)}")
+            lines.append(f"{'':{first + 2}}{'':{wide}}  -> {again(told(one.mend))}")
     return "\n".join(lines)
 
 
 def examine(args: argparse.Namespace, found: Reach) -> Iterator[Finding]:
     """Look at the configuration, the state directory, the daemon and what it says."""
     yield _config(args)
-    yield from _state(found)
-    status: Doc = {}
     try:
-        status = found.client.get("/status", timeout_s=5, shape=StatusDoc)
+        status: Doc = found.client.get("/status", timeout_s=5, shape=StatusDoc)
     except KillswitchError as error:
+        yield from _state(_state_dir_of(args, found))
         yield Finding("daemon", good=False, told=plain(error.message), mend=error.hint)
         return
+    yield from _state(Path(status["state_dir"]))
     yield Finding("daemon", good=True, told=f"it answers: {status['state']}")
     yield from _daemon(found, status)
+
+
+def _is_socket_alone(args: argparse.Namespace) -> bool:
+    """Say whether only a socket was named: what stands in the default places is another's."""
+    return bool(args.socket and not args.config and not os.environ.get("KILLSWITCH_CONFIG"))
+
+
+def _state_dir_of(args: argparse.Namespace, found: Reach) -> Path:
+    """Find the state directory of a daemon that does not say it: beside a socket named alone."""
+    beside = found.place.socket.parent
+    is_beside = _is_socket_alone(args) and not args.state_dir and (beside / PAUSE_DIR).is_dir()
+    return beside if is_beside else found.place.state_dir
 
 
 def _config(args: argparse.Namespace) -> Finding:
     from killswitch.settings import load  # noqa: PLC0415 - heavy
 
+    if _is_socket_alone(args):
+        told = "not looked at: the socket does not say which it is"
+        return Finding("configuration", good=True, told=told)
     path = find_config(args.config, os.environ)
     unread: list[str] = []
     try:
         load(path, env=os.environ, state_dir=args.state_dir, socket=args.socket, unread=unread)
     except KillswitchError as error:
         return Finding("configuration", good=False, told=plain(error.message), mend=error.hint)
-    told = "; ".join([str(path or "defaults"), *map(plain, unread_notes(unread))])
+    notes = [*map(plain, unread_notes(unread)), *open_notes(path)]
+    told = "; ".join([str(path or "defaults"), *notes])
     return Finding("configuration", good=True, told=told)
 
 
-def _state(found: Reach) -> Iterator[Finding]:
-    state_dir = found.place.state_dir
+def _state(state_dir: Path) -> Iterator[Finding]:
     if not state_dir.is_dir():
         told = f"{state_dir} is not there"
         yield Finding("state directory", good=False, told=told, mend="start the daemon once")
@@ -108,7 +125,9 @@ def _state(found: Reach) -> Iterator[Finding]:
     yield Finding("state directory", good=True, told=str(state_dir))
     flags = FlagDir(state_dir)
     look = flags.look()
-    told = look.problem or f"{len(look.entries)} flags in it"
+    count = len(look.entries)
+    few = {0: "nothing in it", 1: "1 flag in it"}
+    told = look.problem or few.get(count, f"{count} flags in it")
     mend = "killswitch resume makes it anew" if look.missing else "chmod 2770, owner the daemon"
     yield Finding("pause.d", good=look.readable, told=told, mend=mend)
     yield Finding(

@@ -12,6 +12,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.out import ask, document, on_terminal, plain, say, span
 from killswitch.cli.panic import Panic, Press
 from killswitch.cli.reach import Reach, add_as, new_key, reach, said_name, status_or_none, who_am_i
@@ -100,11 +101,11 @@ def _tell(args: argparse.Namespace, result: Doc) -> int:
     if args.json:
         document(result)
     elif result["acked_s"] is None:
-        say(tr("NOBODY ANSWERED: check the addresses with killswitch notify test"))
+        say(again(tr("NOBODY ANSWERED: check the addresses with killswitch notify test")))
     else:
         text = tr("answered  after {seconds} s by {who}")
         who = plain(result["acked_by"])
         say(text.format(seconds=f"{result['acked_s']:.0f}", who=who))
     if not args.json:
-        say(tr('Next step  killswitch resume --reason "drill"'))
+        say(again(tr('Next step  killswitch resume --reason "drill"')))
     return Exit.DONE if good else Exit.FAILED

@@ -21,7 +21,7 @@ from killswitch.cli.fetched import poll_once
 from killswitch.cli.out import Times, document, emit, labelled, plain, say, span_s, table, warn
 from killswitch.cli.paths import find_config
 from killswitch.cli.reach import reach, status_or_none
-from killswitch.cli.words import told, tr
+from killswitch.cli.words import many, told, tr
 from killswitch.clock import SystemClock
 from killswitch.errors import ConfigError, Exit, UsageError
 from killswitch.queue.durations import format_duration
@@ -102,8 +102,9 @@ def feeds_text(rows: list[Doc], times: Times) -> str:
         )
         for row in ordered
     ]
+    read = f"{tr('READ')} ({times.zone_name})"
     heading = (
-        tr("FEED"), tr("OUTLET"), tr("STATE"), tr("READ"), tr("NEWEST"), tr("RHYTHM"), tr("PROBLEM")
+        tr("FEED"), tr("OUTLET"), tr("STATE"), read, tr("NEWEST"), tr("RHYTHM"), tr("PROBLEM")
     )  # fmt: skip
     return table(lines, heading=heading)
 
@@ -207,9 +208,11 @@ def _import(args: argparse.Namespace) -> int:
             "name one with --config, or write one: killswitch init",
         )
     added = _append(config, feeds)
-    text = tr("{count} feeds were appended to {file}, commented out: take the # off those you want")
-    if added == 1:
-        text = tr("1 feed was appended to {file}, commented out: take the # off if you want it")
+    text = many(
+        "{count} feed was appended to {file}, commented out: take the # off if you want it",
+        "{count} feeds were appended to {file}, commented out: take the # off those you want",
+        added,
+    )
     text = text.format(count=added, file=config)
     emit(args, {"feeds": added, "written": str(config)}, text)
     return Exit.DONE

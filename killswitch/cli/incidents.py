@@ -18,7 +18,7 @@ from killswitch.cli.out import Times, brief, document, head, labelled, plain, sa
 from killswitch.cli.queue_show import left_text, wish_text
 from killswitch.cli.reach import reach, status_or_none
 from killswitch.cli.terms import cause_word, moment_word, outcome_word, reason_words, state_word
-from killswitch.cli.words import told, tr
+from killswitch.cli.words import many, told, tr
 from killswitch.control.client import part
 from killswitch.errors import Exit
 from killswitch.wire import IncidentDoc, IncidentShownDoc, read_time
@@ -83,7 +83,8 @@ def incidents_text(rows: list[Doc], times: Times) -> str:
         )
         for row in rows
     ]
-    heading = (tr("ID"), tr("PAUSED"), tr("TO SEALED"), tr("LASTED"), tr("KIND"), tr("WHAT"))
+    paused = f"{tr('PAUSED')} ({times.zone_name})"
+    heading = (tr("ID"), paused, tr("TO SEALED"), tr("LASTED"), tr("KIND"), tr("WHAT"))
     return table(lines, heading=heading)
 
 
@@ -122,14 +123,19 @@ def after_sending(row: Doc, times: Times) -> str:
 def facts(doc: Doc) -> list[tuple[str, str]]:
     """Name what was measured."""
     found = [
-        (tr("to pause"), _between(doc, "first_headline_at", "tripped_at")),
+        (tr("to pause"), _between(doc, "first_headline_at", "tripped_at", in_order=True)),
         (tr("to sealed"), _between(doc, "tripped_at", "sealed_at")),
         (tr("to answer"), _between(doc, "tripped_at", "acked_at")),
         (tr("to resume"), _between(doc, "tripped_at", "resumed_at")),
     ]
     if doc["fever"]:
         count = doc["fever"]["per_hour"]
-        found.append((tr("fever"), tr("{count} headlines/h").format(count=count)))
+        found.append(
+            (
+                tr("fever"),
+                many("{count} headline/h", "{count} headlines/h", count).format(count=count),
+            )
+        )
     found += [(state_word(name), str(count)) for name, count in doc["deliveries"].items()]
     found += [
         (tr("answered by"), told(brief(doc["acked_by"] or ""))),
@@ -140,11 +146,14 @@ def facts(doc: Doc) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value]
 
 
-def _between(doc: Doc, first: str, last: str) -> str:
+def _between(doc: Doc, first: str, last: str, *, in_order: bool = False) -> str:
+    """Write how long it took; ``in_order``: say nothing where the last came first."""
     start, end = doc["times"].get(first), doc["times"].get(last)
     if not start or not end:
         return ""
     try:
-        return span(max(read_time(end) - read_time(start), timedelta(0)))
+        took = read_time(end) - read_time(start)
     except (ValueError, OverflowError):  # no times: shown as a daemon without them would be
         return ""
+    # A pause by hand may stand before the first headline, which then measures nothing.
+    return "" if in_order and took < timedelta(0) else span(max(took, timedelta(0)))

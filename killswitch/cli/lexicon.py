@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from killswitch.cli.detect import opened, rows_of
-from killswitch.cli.words import tr
+from killswitch.cli.words import many, tr
 from killswitch.errors import ConfigError, Exit, UsageError
 
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ def _report(lexicons: Sequence[Lexicon], findings: Sequence[Finding]) -> str:
     text = tr("{count} to mend in the lists ({sizes} phrases)")
     lines.append(text.format(count=len(mends), sizes=sizes) + "\n")
     if unseen := len(findings) - len(mends):
-        text = tr("{count} phrases match no headline of the sample: --json lists them")
+        text = many(
+            "{count} phrase matches no headline of the sample: --json lists it",
+            "{count} phrases match no headline of the sample: --json lists them",
+            unseen,
+        )
         lines.append(text.format(count=unseen) + "\n")
     return "".join(lines)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol, TextIO, cast
 
 from killswitch import __version__
+from killswitch.cli.again import again, remember
 from killswitch.cli.forgiving import forgiving
 from killswitch.cli.out import document, plain, warn
 from killswitch.cli.paths import find_place
@@ -99,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     speak("en")
+    remember(_globals_of(words), commands=COMMANDS)
     _soften(sys.stdout)
     _soften(sys.stderr)
     try:
@@ -110,6 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         warn("killswitch: " + tr("interrupted"))
         return INTERRUPTED
+    finally:
+        remember({}, commands=())
 
 
 def _run(words: list[str]) -> int:
@@ -241,13 +245,24 @@ def _with_list(words: list[str], at: int) -> list[str]:
 
 def _language_of(words: Sequence[str]) -> str:
     """Find the language where the arguments could not be read."""
-    found = dict.fromkeys(("config", "state_dir", "socket"))
+    found = {
+        name.removeprefix("--").replace("-", "_"): value
+        for name, value in _globals_of(words).items()
+    }
+    return find_place(argparse.Namespace(**found), os.environ).language
+
+
+def _globals_of(words: Sequence[str]) -> dict[str, str | None]:
+    """Read where the installation is, without reading the other arguments."""
+    found: dict[str, str | None] = dict.fromkeys(GLOBALS)
     for at, word in enumerate(words):
+        if word == "--":
+            break
         name, is_one, value = word.partition("=")
         if name in GLOBALS:
             after = words[at + 1] if at + 1 < len(words) else None
-            found[name.removeprefix("--").replace("-", "_")] = value if is_one else after
-    return find_place(argparse.Namespace(**found), os.environ).language
+            found[name] = value if is_one else after
+    return found
 
 
 def _wants_json(words: Sequence[str]) -> bool:
@@ -261,7 +276,7 @@ def _tell(error: KillswitchError, *, as_json: bool) -> int:
     else:
         warn(f"killswitch: {told(error.message)}")
         if error.hint:
-            warn(f"  {told(error.hint)}")
+            warn(f"  {again(told(error.hint))}")
     return int(error.exit)
 
 

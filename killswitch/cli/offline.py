@@ -8,12 +8,15 @@ configuration says may be another, for the daemon's address may come from a cred
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from killswitch import lockfile
 from killswitch.cli.paths import Place
 from killswitch.errors import RefusedError
 
+ROOM_LEAST = 64 * 1024
+"""Free bytes below which nothing can be relied on: the store writes some pages at once."""
 _NAME_IT = "name the daemon's store with --store FILE"
 
 
@@ -58,6 +61,25 @@ def store_of(place: Place, *, said: str | None) -> Path:
             f"PostgreSQL: pg_dump, pg_restore; else {_NAME_IT}",
         )
     return place.store
+
+
+def full_disk(path: Path) -> str:
+    """
+    Say that the disk under ``path`` is full, else an empty text.
+
+    A daemon that finds it so at its start waits for room, and its socket does not answer: who asks
+    must read the reason here.
+    """
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return ""
+    free = disk.f_bavail * disk.f_frsize
+    if free < ROOM_LEAST:
+        return f"the disk of {path} is full ({free} bytes free): nothing leaves without room"
+    if disk.f_files and not disk.f_favail:
+        return f"the disk of {path} has no room for another file: nothing leaves without room"
+    return ""
 
 
 def _named(place: Place, name: lockfile.StoreName) -> Path:

@@ -150,16 +150,36 @@ class Times:
     zone: tzinfo | None = None
 
     def short(self, text: str | None) -> str:
-        """Write ``11:52`` for today, else ``Mon 2 Mar 11:52``; a dash for nothing."""
+        """
+        Write ``11:52`` for today, else with its day; a dash for nothing.
+
+        The screen says once which zone that is: ``zone_name`` or ``zone_now``.
+        """
         return self._written(text, "%H:%M")
 
     def exact(self, text: str | None) -> str:
-        """
-        Write ``11:52:07`` for today, else with its day.
+        """Write ``11:52:07 CET`` for today, else with its day."""
+        return self._written(text, "%H:%M:%S %Z")
 
-        Where only the machine's zone is known it is named: it may not be the team's.
+    def zoned(self, text: str | None) -> str:
+        """Write ``11:52 CET`` for today, else with its day: for a time that stands alone."""
+        return self._written(text, "%H:%M %Z")
+
+    @property
+    def zone_name(self) -> str:
         """
-        return self._written(text, "%H:%M:%S" if self.zone else "%H:%M:%S %Z")
+        Name the zone for a column of short times: ``Europe/Paris``.
+
+        Where only the machine's zone is known it is that one's letters: it may not be the team's.
+        """
+        key = getattr(self.zone, "key", "") or ""
+        return key or f"{self.now.astimezone(self.zone):%Z}"
+
+    @property
+    def zone_now(self) -> str:
+        """Name the zone with its letters of today for a whole screen: ``Europe/Paris (CET)``."""
+        letters = f"{self.now.astimezone(self.zone):%Z}"
+        return letters if letters == self.zone_name else f"{self.zone_name} ({letters})"
 
     def full(self, text: str | None) -> str:
         """Write date, time and zone."""
@@ -234,5 +254,7 @@ def span_s(seconds: float, words: Callable[[str], str] = tr) -> str:
 
 def span(value: timedelta, words: Callable[[str], str] = tr) -> str:
     """Write a duration for people, days in the language: ``38 min``, ``3 d 4 h``."""
+    if timedelta(0) < value < timedelta(seconds=1):
+        return words("under 1 s")
     text = format_duration(value)
     return text.replace(" d", words(" d")) if " d" in text else text

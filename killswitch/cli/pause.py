@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.out import Ink, Times, document, head, ink_for, plain, say, warn
 from killswitch.cli.panic import Panic, Press
 from killswitch.cli.reach import Reach, add_as, new_key, reach, readable, said_name, who_am_i
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Pause, then prove it."""
     found = reach(args, is_panic=True)
-    said = said_name(args)
+    said = said_name(args, is_panic=True)
     press = Press(
         reason=readable(" ".join([args.said_reason or "", *args.reason])) or "paused by hand",
         key=new_key(),
@@ -139,7 +140,7 @@ def _say_sealed(found: Reach, doc: dict[str, Any]) -> None:
     else:
         say(ink(words("NOT SEALED: recorded and durable, but a post may still go out"), "yellow"))
     _say_posts(doc, words("Check this  may have gone out: {post}"), ink)
-    say(words("Next step  killswitch status · killswitch triage"))
+    say(again(words("Next step  killswitch status · killswitch triage")))
 
 
 def _say_posts(doc: dict[str, Any], form: str, ink: Ink) -> None:

@@ -101,7 +101,8 @@ def rows_text(rows: list[Doc], times: Times) -> str:
         )
         for row in rows
     ]
-    return table(lines, heading=(tr("ID"), tr("DUE"), tr("CHANNEL"), tr("STATE"), tr("TEXT")))
+    due = f"{tr('DUE')} ({times.zone_name})"
+    return table(lines, heading=(tr("ID"), due, tr("CHANNEL"), tr("STATE"), tr("TEXT")))
 
 
 def _state(row: Doc, times: Times) -> str:

@@ -19,8 +19,8 @@ from killswitch.cli.paths import Place, find_place
 from killswitch.cli.words import speak, told, words_of
 from killswitch.clock import SystemClock
 from killswitch.control.client import Client
-from killswitch.errors import ConfigError, UnreachableError
-from killswitch.wire import StatusDoc
+from killswitch.errors import ConfigError, UnreachableError, UsageError
+from killswitch.wire import NAME_LONGEST, StatusDoc, is_of_the_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +72,44 @@ def reach(args: argparse.Namespace, *, is_panic: bool = False) -> Reach:
     speak(place.language)
     for note in place.notes:
         warn(f"killswitch: {told(note)}")
-    client = Client(place.socket, said=said_name(args), state_dir=place.state_dir)
+    said = said_name(args, is_panic=is_panic)
+    client = Client(place.socket, said=said, state_dir=place.state_dir)
     return Reach(place=place, client=client)
 
 
-def said_name(args: argparse.Namespace) -> str | None:
-    """Find the name that root acts for: ``--as``, else who called sudo."""
+def said_name(args: argparse.Namespace, *, is_panic: bool = False) -> str | None:
+    """
+    Find the name that root acts for: ``--as``, else who called sudo.
+
+    Args:
+        args: The options.
+        is_panic: Make the best of a name that is none: a pause is never refused for it.
+
+    Raises:
+        UsageError: What stands after ``--as`` is no name, or one that the machine signs with.
+    """
     named = getattr(args, "as_name", None)
+    if named and not is_panic:
+        _refuse_no_name(named)
     if not named and os.geteuid() == 0:
         named = os.environ.get("SUDO_USER")
-    return readable(named or "") or None
+    name = readable(named or "")
+    return None if is_of_the_machine(name) else name or None
+
+
+def _refuse_no_name(named: str) -> None:
+    if not named.strip().isprintable() or len(named) > NAME_LONGEST:
+        raise UsageError(
+            "as_name",
+            f"the name after --as is one line of at most {NAME_LONGEST} signs, without control "
+            "signs; nothing was done",
+        )
+    if is_of_the_machine(named):
+        raise UsageError(
+            "as_machine",
+            f"{named.strip()!r} is the name that the machine signs with; nothing was done",
+            "say who you are: --as NAME",
+        )
 
 
 def readable(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from html import escape
 from typing import Any
 
-from killswitch.cli.out import Times, plain
+from killswitch.cli.out import Times, brief, plain
 from killswitch.cli.terms import cause_word, decision_word, moment_word, reason_words, state_word
 from killswitch.cli.words import tr
 
@@ -29,7 +29,7 @@ Row = tuple[str, str]
 
 def markdown(doc: Doc, times: Times) -> str:
     """Write an incident as Markdown."""
-    lines = [f"# {_md(doc['title'])}", ""]
+    lines = [f"# {_md(brief(doc['title']))}", ""]
     for title, rows in _sections(doc, times):
         if rows:
             lines += [f"## {title}", ""]
@@ -40,8 +40,8 @@ def markdown(doc: Doc, times: Times) -> str:
 
 def html(doc: Doc, times: Times) -> str:
     """Write an incident as one page that loads nothing."""
-    head = _HEAD.format(title=escape(doc["title"]), lang=tr("en"))
-    parts = [head, f"<body><h1>{escape(doc['title'])}</h1>"]
+    title = escape(brief(doc["title"]))
+    parts = [_HEAD.format(title=title, lang=tr("en")), f"<body><h1>{title}</h1>"]
     for title, rows in _sections(doc, times):
         if rows:
             cells = "".join(
@@ -55,7 +55,7 @@ def _sections(doc: Doc, times: Times) -> list[tuple[str, list[Row]]]:
     from killswitch.cli.incidents import after_sending, facts  # noqa: PLC0415 - the same facts
 
     headlines = [
-        (times.full(piece["at"]), plain(f"{piece['outlet']}: {piece['title']}"))
+        (times.full(piece["at"]), f"{plain(piece['outlet'])}: {brief(piece['title'])}")
         for cause in doc["causes"]
         for piece in cause["evidence"]
     ]

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from killswitch import lockfile
+from killswitch.cli.again import again
 from killswitch.cli.offline import add_store, store_of
 from killswitch.cli.out import ask, emit, on_terminal
 from killswitch.cli.reach import Reach, new_key, reach, who_am_i
@@ -44,12 +45,11 @@ def run(args: argparse.Namespace) -> int:
     _consent(args, store)
     _restore(found, backup, store)
     doc = {"restored": str(backup), "store": str(store), "paused": True}
+    start = start_command(found.place.state_dir)
     lines = (
         tr("RESTORED {store} from {backup}").format(store=store, backup=backup),
         tr("The queue is PAUSED: posts that left since the backup are not known to it."),
-        tr("Next step  {command}, then killswitch triage").format(
-            command=start_command(found.place.state_dir)
-        ),
+        again(tr("Next step  {command}, then killswitch triage").format(command=start)),
     )
     emit(args, doc, "\n".join(lines))
     return Exit.DONE

@@ -15,10 +15,12 @@ import os
 import sys
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.numbers import VERSION_MOST, whole
 from killswitch.cli.out import Times, ask, emit, ink_for, on_terminal, say
 from killswitch.cli.reach import Reach, add_as, new_key, reach, status_or_none
 from killswitch.cli.screen_resume import Words, preview_text
+from killswitch.cli.words import many
 from killswitch.errors import Exit, UsageError
 from killswitch.wire import ResumeDoc, ResumePreviewDoc
 
@@ -111,19 +113,23 @@ def _resume(args: argparse.Namespace, found: Reach, *, seen: int) -> dict[str, A
 def resumed_text(doc: dict[str, Any], words: Words, times: Times) -> str:
     """Write what a resume did."""
     lines = [words("RESUMED (version {version})").format(version=doc["version"])]
-    if doc.get("released") == 1:
-        lines.append(words("1 released post leaves"))
-    elif doc.get("released"):
-        lines.append(words("{count} released posts leave one by one").format(count=doc["released"]))
-    if doc["held"] == 1:
-        lines.append(words("1 post stays held"))
-    elif doc["held"]:
-        lines.append(words("{count} posts stay held").format(count=doc["held"]))
+    if doc.get("released"):
+        count = doc["released"]
+        form = many(
+            "{count} released post leaves in its turn",
+            "{count} released posts leave one by one",
+            count,
+            words,
+        )
+        lines.append(form.format(count=count))
+    if doc["held"]:
+        form = many("{count} post stays held", "{count} posts stay held", doc["held"], words)
+        lines.append(form.format(count=doc["held"]))
     lines += _in_the_lead(doc, words, times)
     if doc["held"]:
-        lines.append(words("Next step  killswitch queue --state held"))
+        lines.append(again(words("Next step  killswitch queue --state held")))
     else:
-        lines.append(words("Next step  killswitch status"))
+        lines.append(again(words("Next step  killswitch status")))
     return "\n".join(lines)
 
 
@@ -132,7 +138,7 @@ def _in_the_lead(doc: dict[str, Any], words: Words, times: Times) -> list[str]:
     count = doc.get("lead_held")
     if not doc["lead_until"] or count == 0:
         return []
-    when = times.short(doc["lead_until"])
+    when = times.zoned(doc["lead_until"])
     if count == 1:
         return [words("1 of them is due before {when} and waits for a human").format(when=when)]
     if count is None:  # how many is not known yet

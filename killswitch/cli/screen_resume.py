@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.out import Ink, Times, head, plain
 from killswitch.cli.terms import cause_word, decision_word, hold_word, reason_words, state_word
 from killswitch.cli.words import told, tr
@@ -47,7 +48,7 @@ def preview_text(doc: dict[str, Any], *, times: Times, words: Words, ink: Ink) -
             lines += ["", ink(f"{title} ({len(doc[name])})", "bold")]
             lines += _posts(doc[name], times=times, words=words, ink=ink)
     if doc["undecided"]:
-        lines += ["", words("Decide them first: killswitch triage")]
+        lines += ["", again(words("Decide them first: killswitch triage"))]
         lines.append(keep_held_text(words))
     return "\n".join(lines)
 

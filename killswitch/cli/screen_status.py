@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.out import Ink, Times, brief, head, plain, span, span_s
 from killswitch.cli.terms import cause_word, reason_words
-from killswitch.cli.words import told
+from killswitch.cli.words import many, told
 
 Words = Callable[[str], str]
 Line = tuple[str, str]
@@ -112,6 +113,7 @@ class Screen:
         yield say("Rehearsal"), self._rehearsal()
         yield say("Config"), self._config()
         yield say("Flags"), self._flags()
+        yield say("Times"), "" if self._is_lost else self._times.zone_now
         yield say("State in"), plain(str(self._doc["state_dir"])) if self._is_lost else ""
 
     @property
@@ -183,7 +185,13 @@ class Screen:
             "steady": self._say("steady"),
             "falling": self._say("falling"),
         }
-        return self._say("{count} headlines/h, {trend}").format(
+        form = many(
+            "{count} headline/h, {trend}",
+            "{count} headlines/h, {trend}",
+            fever["per_hour"],
+            self._say,
+        )
+        return form.format(
             count=fever["per_hour"], trend=trends.get(fever["trend"], fever["trend"])
         )
 
@@ -191,17 +199,28 @@ class Screen:
         posts = self._doc.get("went_out") or []
         if not posts:
             return ""
-        if len(posts) == 1:
-            start = self._say("1 post since the first headline: {posts}: have a look")
+        told_at = (self._doc.get("incident") or {}).get("first_headline_at")
+        if told_at:
+            start = many(
+                "{count} post since the first headline: {posts}: have a look",
+                "{count} posts since the first headline: {posts}: have a look",
+                len(posts),
+                self._say,
+            )
         else:
-            start = self._say("{count} posts since the first headline: {posts}: have a look")
+            start = many(
+                "{count} post shortly before: {posts}: have a look",
+                "{count} posts shortly before: {posts}: have a look",
+                len(posts),
+                self._say,
+            )
         return start.format(count=len(posts), posts=self._posts(posts))
 
     def _posts(self, posts: list[dict[str, Any]]) -> str:
         shown = []
         for post in posts[:WENT_OUT_SHOWN]:
             at, recorded = self._left(post)
-            who = f" ({plain(post['author'])})" if post.get("author") else ""
+            who = f" ({told(plain(post['author']))})" if post.get("author") else ""
             note = f" ({told(brief(post['note']))})" if post.get("note") else ""
             name = f"{plain(post['channel'])} {head(post['text'], 40)}"
             shown.append(f"{at}{name}{recorded}{who}{note}")
@@ -252,10 +271,13 @@ class Screen:
         gone = self._doc.get("orphaned") or {}
         if not gone:
             return ""
-        one = self._say("{channel} is not configured any more, 1 post of it can't leave")
-        many = self._say("{channel} is not configured any more, {count} posts of it can't leave")
         text = " · ".join(
-            (one if count == 1 else many).format(channel=plain(channel), count=count)
+            many(
+                "{channel} is not configured any more, {count} post of it can't leave",
+                "{channel} is not configured any more, {count} posts of it can't leave",
+                count,
+                self._say,
+            ).format(channel=plain(channel), count=count)
             for channel, count in gone.items()
         )
         form = self._say(
@@ -291,7 +313,7 @@ class Screen:
             return ""
         who = self._doc.get("who") or {}
         if not who.get("acked_by"):
-            return self._ink(self._say("nobody yet: killswitch ack"), "yellow")
+            return self._ink(again(self._say("nobody yet: killswitch ack")), "yellow")
         text = self._say("{name} took it at {when}").format(
             name=told(plain(who["acked_by"])), when=self._times.short(who.get("acked_at"))
         )
@@ -361,7 +383,12 @@ class Screen:
 
     def _rehearsal(self) -> str:
         return " · ".join(
-            self._say("would have paused {when}: {title} ({count} outlets)").format(
+            many(
+                "would have paused {when}: {title} ({count} outlet)",
+                "would have paused {when}: {title} ({count} outlets)",
+                one["outlets"],
+                self._say,
+            ).format(
                 when=self._times.short(one["at"]), title=brief(one["title"]), count=one["outlets"]
             )
             for one in (self._doc.get("rehearsal") or [])[-3:]
@@ -391,23 +418,24 @@ class Screen:
     def _last(self) -> Line | str:
         state = self._doc["state"]
         if state == "paused":
-            return self._say("Next step"), self._ink(self._paused_step(), "bold")
+            return self._say("Next step"), self._ink(again(self._paused_step()), "bold")
         if state == "unreachable" and self._doc.get("hint"):
-            return self._say("Next step"), told(plain(self._doc["hint"]))
+            return self._say("Next step"), again(told(plain(self._doc["hint"])))
         if state == "unreachable":
             command = plain(self._doc.get("start") or "killswitch run")
             text = self._say("start the daemon: {command}").format(command=command)
-            return self._say("Next step"), text
-        return self._say('Stop everything: killswitch pause "reason"')
+            return self._say("Next step"), again(text)
+        return again(self._say('Stop everything: killswitch pause "reason"'))
 
     def _paused_step(self) -> str:
         undecided = self._doc.get("undecided") or 0
-        if undecided == 1:
-            return self._say("killswitch triage   (resume after 1 decision)")
         if undecided:
-            return self._say("killswitch triage   (resume after {count} decisions)").format(
-                count=undecided
-            )
+            return many(
+                "killswitch triage   (resume after {count} decision)",
+                "killswitch triage   (resume after {count} decisions)",
+                undecided,
+                self._say,
+            ).format(count=undecided)
         return self._say('killswitch resume --reason "why"')
 
 

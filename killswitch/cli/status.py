@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from killswitch.cli.offline import full_disk
 from killswitch.cli.out import emit, ink_for
 from killswitch.cli.paths import Place
 from killswitch.cli.reach import Reach, reach
@@ -55,7 +56,8 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
         {"name": flag.name, "key": flag.key, "note": flag.note, "is_dir": flag.is_dir}
         for flag in look.entries
     ]
-    problem = "; ".join(one for one in (str(error.message), look.problem) if one)
+    full = full_disk(place.state_dir) or (full_disk(place.store.parent) if place.store else "")
+    problem = "; ".join(one for one in (full, str(error.message), look.problem) if one)
     since = z_time(SystemClock().now())
     return {
         "state": "unreachable",
@@ -72,8 +74,14 @@ def lost(place: Place, error: UnreachableError) -> dict[str, Any]:
         "flags": flags,
         # One that runs and does not answer is not to be started a second time.
         "start": start_command(place.state_dir),
-        "hint": None if error.code == "unreachable" else error.hint,
+        "hint": _hint(error, is_full=bool(full)),
         "state_dir": str(place.state_dir),
         "language": place.language,
         "timezone": place.timezone,
     }
+
+
+def _hint(error: UnreachableError, *, is_full: bool) -> str | None:
+    if is_full:
+        return "make room there; the daemon goes on by itself; its log: journalctl -u killswitch"
+    return None if error.code == "unreachable" else error.hint

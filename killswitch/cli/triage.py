@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from killswitch.cli.again import again
 from killswitch.cli.out import Ink, Times, ask, emit, ink_for, on_terminal, plain, say
 from killswitch.cli.queue_verbs import act, warn_refused
 from killswitch.cli.reach import Reach, add_as, reach, status_or_none
@@ -96,7 +97,7 @@ class _Triage:
             if not self._ask(row):
                 break
         say(words("{count} of {all} decided").format(count=self._decided, all=len(rows)))
-        say(words('Next step  killswitch resume --reason "why"'))
+        say(again(words('Next step  killswitch resume --reason "why"')))
         if self._decided < len(rows):
             say(keep_held_text(words))
         return Exit.DONE

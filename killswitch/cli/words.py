@@ -38,9 +38,28 @@ def told(text: str) -> str:
     return told_in(_language.get(), text)
 
 
+def many(one: str, several: str, count: float, words: Callable[[str], str] = tr) -> str:
+    """
+    Say the English text for one, or the one for several, by the rule of this command's language.
+
+    French counts zero as one: "0 pause", "2 pauses".
+    """
+    is_several = getattr(_catalogue(_language.get()), "plural", _of_english)
+    return words(several if is_several(count) else one)
+
+
+def _of_english(count: float) -> bool:
+    return count != 1
+
+
 @cache
 def words_of(language: str) -> Callable[[str], str]:
     """Return the function that says an English text in ``language``, such as ``"fr"``."""
     if language == "en":
         return str
-    return gettext.translation(DOMAIN, LOCALES, languages=[language], fallback=True).gettext
+    return _catalogue(language).gettext
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    return gettext.translation(DOMAIN, LOCALES, languages=[language], fallback=True)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from killswitch.errors import RefusedError
-from killswitch.wire import ROLES, Caller
+from killswitch.wire import ROLES, Caller, is_of_the_machine
 
 LOOKUP_S = 0.1
 """How long a pause waits for the login name of its caller."""
@@ -117,7 +117,8 @@ class Roles:
             key: The request key, if any.
 
         Raises:
-            RefusedError: Somebody without that power says another name than their own.
+            RefusedError: Somebody without that power says another name than their own, or the name
+                is one that the machine signs with.
         """
         account = self._account(peer)
         if said == account.login:
@@ -128,6 +129,12 @@ class Roles:
                 f"{account.login} can't act as {said!r}: only root and the daemon's own user say "
                 "for whom they act; nothing was done",
                 "leave --as out: you are recorded by your login",
+            )
+        if said is not None and is_of_the_machine(said):
+            raise RefusedError(
+                "as_machine",
+                f"{said!r} is the name that the machine signs with; nothing was done",
+                "say who you are: --as NAME",
             )
         return Caller(
             uid=peer.uid,
@@ -142,7 +149,8 @@ class Roles:
     def hurried(self, peer: Peer, *, said: str | None, key: str | None) -> Caller:
         """Tell who pauses without ever refusing or waiting: by uid where names are slow."""
         account = self._in_time(peer)
-        trusted = said if peer.uid in self._powers and said != account.login else None
+        may_say = peer.uid in self._powers and not is_of_the_machine(said or "")
+        trusted = said if may_say and said != account.login else None
         return Caller(
             uid=peer.uid,
             gid=peer.gid,
@@ -180,6 +188,13 @@ class Roles:
 
     def _refuse(self, caller: Caller, wanted: frozenset[str]) -> NoReturn:
         asked = " or ".join(role for role in ROLES if role in wanted)
+        if self._people and caller.said_name is None and caller.uid in self._powers:
+            raise RefusedError(
+                "role",
+                f"{caller.person} may not do this: it needs the role {asked}; nothing was done",
+                "say for whom you act: --as NAME; roles stand under [[people]] in the "
+                "configuration",
+            )
         who = "root or the daemon's own user" if not self._people else f"somebody with {asked}"
         raise RefusedError(
             "role",

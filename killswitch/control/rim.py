@@ -22,8 +22,8 @@ from fastapi.responses import JSONResponse, Response
 
 from killswitch.control.admission import SEALS_AT_ONCE
 from killswitch.control.peers import Peer, Roles
-from killswitch.errors import RefusedError
-from killswitch.wire import Caller
+from killswitch.errors import RefusedError, UsageError
+from killswitch.wire import NAME_LONGEST, Caller
 
 URGENT = 4
 STATUS = 2
@@ -95,7 +95,7 @@ class Rim:
         self, request: Request, act: Act, *, need: frozenset[str], named: bool
     ) -> Response:
         roles = self._roles()
-        said = _header(request, "x-killswitch-as")
+        said = _said(request)
         key = _header(request, "idempotency-key")
         caller = roles.caller(_peer(request), said=said, key=key)
         roles.require(caller, need)
@@ -111,6 +111,23 @@ def _peer(request: Request) -> Peer:
             "role", "the kernel did not say who is calling; nothing was done", "use the Unix socket"
         )
     return peer
+
+
+def _said(request: Request) -> str | None:
+    """
+    Read for whom the caller acts.
+
+    Raises:
+        UsageError: It is no name; to go on would record the act under another one.
+    """
+    name = _header(request, "x-killswitch-as")
+    if name is None and request.headers.get("x-killswitch-as", "").strip():
+        raise UsageError(
+            "as_name",
+            f"the name after --as is one line of at most {NAME_LONGEST} signs, without control "
+            "signs; nothing was done",
+        )
+    return name
 
 
 def _header(request: Request, name: str) -> str | None:

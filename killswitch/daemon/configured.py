@@ -71,11 +71,14 @@ def _refuse_missing_driver(settings: Settings) -> None:
 
 
 def _refuse_bad_addresses(settings: Settings) -> None:
-    """Refuse addresses that no notice could ever reach; the settings know no apprise."""
+    """Refuse addresses that no notice could ever reach, all at once."""
+    told = []
     lists = [settings.notify.urls, *settings.notify.next]
     for number, addresses in enumerate(lists):
         for position, one in enumerate(addresses):
             problem = check_address(one.get_secret_value())
             if problem:
                 place = "notify.urls" if number == 0 else f"notify.next[{number - 1}]"
-                raise ConfigError("notify_address", f"{place}[{position}]: {problem}")
+                told.append(f"{place}[{position}]: {problem}")
+    if told:
+        raise ConfigError("notify_address", "; ".join(told))

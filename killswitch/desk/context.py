@@ -89,14 +89,27 @@ class Hooks:
     refused: Callable[[], Refused | None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PendingPause:
-    """A pause that somebody asked for and that no store has taken yet; it stops all the same."""
+    """
+    A pause that somebody asked for and that no store has taken yet; it stops all the same.
+
+    Attributes:
+        key: Its request key.
+        reason: What people read.
+        person: Who asked.
+        review_at: When to remind, or None.
+        at: When it was asked for: its cause begins then, however late it is written down.
+        sealed_at: Since when it was seen that nothing is on the wire, or None; who sees it first
+            sets it.
+    """
 
     key: str
     reason: str
     person: str
     review_at: datetime | None = None
+    at: datetime | None = None
+    sealed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ Pause, seal, acknowledge: the acts that may never wait.
 Invariants:
     An in-memory stop stands before anything is written, so that nothing new starts while the
     store or the disk is slow.
+    A pause that only the flag directory took is sealed as soon as nothing is on the wire: the gate
+    looks at that directory after every intent and before every request. Since when, is kept in
+    memory, and written down with the pause.
     A pause that neither the store nor the flag directory took is kept and tried again by the
     guard; the stop stays until one of them has it.
 """
@@ -22,9 +25,9 @@ from killswitch.desk.documents import post_doc
 from killswitch.errors import OperatorError, TransientError
 from killswitch.failpoints import passing
 from killswitch.flagging import stands
-from killswitch.latch import CauseKind, InhibitKind
+from killswitch.latch import CauseKind, InhibitKind, Latch
 from killswitch.queue.states import DeliveryState
-from killswitch.store import deliveries, gone_out, incidents, notices, people
+from killswitch.store import audit, deliveries, gone_out, incidents, notices, people
 from killswitch.store import latch as latch_store
 from killswitch.store.audit import Entry, record
 from killswitch.store.deliveries import Delivery
@@ -64,7 +67,7 @@ def pause(
     reason = reason.strip() or "paused by hand"
     ctx.inhibits.open(InhibitKind.PAUSING, "a pause is being written down", now=now, ref=key)
     review_at = None if review_s is None else now + timedelta(seconds=review_s)
-    pending = ctx.pending[key] = PendingPause(key, reason, caller.person, review_at)
+    pending = ctx.pending[key] = PendingPause(key, reason, caller.person, review_at, at=now)
     passing("pause.before_trip")
     try:
         tripped = write_pause(ctx, pending)
@@ -97,13 +100,18 @@ def write_pause(ctx: Context, asked: PendingPause) -> Pressed:
     with ctx.store.write(urgent=True) as conn:
         latch = latch_store.lock(conn)
         by = people.person_id(conn, asked.person)
-        new = NewCause(CauseKind.MANUAL, key, asked.reason, by=by, review_at=asked.review_at)
+        since = min(asked.at, now) if asked.at else None
+        new = NewCause(
+            CauseKind.MANUAL, key, asked.reason, by=by, review_at=asked.review_at, since=since
+        )
         if stands(latch, key):
             sending = tuple(deliveries.in_state(conn, DeliveryState.SENDING))
             tripped = Pressed(latch.version, sending)
         else:
             done = trip(conn, new, now=now)
             tripped = Pressed(done.version, done.on_wire)
+        if asked.sealed_at and not tripped.on_wire:
+            _keep_seal(ctx, conn, asked.sealed_at)
         passing("pause.before_commit")
     ctx.pending.pop(key, None)
     ctx.inhibits.lift(InhibitKind.PAUSING, ref=key)
@@ -149,12 +157,14 @@ def try_seal(ctx: Context, version: int | None = None) -> PauseDoc:
     It only reads while something is on the wire: those who wait for the seal would else stand, as
     urgent writers, before the very result that they wait for.
     """
+    # Looked at before what is on the wire is read: every later intent meets this flag.
+    by_flag = bool(ctx.pending) and not ctx.flags.is_clear()
     try:
         with ctx.store.read(urgent=True) as conn:
-            receipt = _seal(ctx, conn, version, write=False)
+            receipt = _seal(ctx, conn, version, by_flag=by_flag, write=False)
         if receipt["sealed"] and receipt["sealed_at"] is None:
             with ctx.store.write(urgent=True) as conn:
-                receipt = _seal(ctx, conn, version, write=True)
+                receipt = _seal(ctx, conn, version, by_flag=False, write=True)
             passing("seal.after_commit")
     except TransientError:
         asked = version is not None or bool(ctx.pending) or not ctx.flags.is_clear()
@@ -162,32 +172,68 @@ def try_seal(ctx: Context, version: int | None = None) -> PauseDoc:
     return receipt
 
 
-def _seal(ctx: Context, conn: Connection, version: int | None, *, write: bool) -> PauseDoc:
+def _seal(
+    ctx: Context, conn: Connection, version: int | None, *, by_flag: bool, write: bool
+) -> PauseDoc:
     latch = latch_store.lock(conn) if write else latch_store.read(conn)
     stands = latch.paused and latch.version >= (version or 0) and not ctx.pending
     sending = deliveries.in_state(conn, DeliveryState.SENDING)
     uncertain = gone_out.in_doubt(conn)
+    flagged_at = sealed_by_flag(ctx) if by_flag and not sending else None
     if write and stands and not sending and latch.sealed_at is None:
-        now = ctx.clock.now()
-        latch_store.seal(conn, latch, uncertain=[one.id for one in uncertain], now=now)
-        if latch.incident:
-            incidents.note_time(conn, latch.incident, "sealed_at", now)
-        if uncertain:
-            named = [post_doc(one) for one in uncertain]
-            notices.add_notice(
-                conn, kind="sealed", ref=f"v{latch.version}", facts={"uncertain": named}, now=now
-            )
+        _write_seal(ctx, conn, latch, uncertain=uncertain)
         passing("seal.before_commit")
         latch = latch_store.read(conn)
     return _receipt(
         ctx,
         version=latch.version,
         accepted=latch.paused or bool(ctx.pending) or not ctx.flags.is_clear(),
-        sealed=stands and not sending,
-        sealed_at=latch.sealed_at,
+        sealed=(stands and not sending) or flagged_at is not None,
+        sealed_at=flagged_at or latch.sealed_at,
         on_wire=sending,
         uncertain=uncertain,
     )
+
+
+def sealed_by_flag(ctx: Context) -> datetime | None:
+    """
+    Say since when a pause that only the flag directory holds is sealed; None where there is none.
+
+    The caller has seen an entry in that directory, and read afterwards that nothing is on the
+    wire. The first who does so settles the instant, for every screen to show the same one.
+    """
+    now = ctx.clock.now()
+    pending = list(ctx.pending.values())
+    for asked in pending:
+        asked.sealed_at = asked.sealed_at or now
+    return max((asked.sealed_at or now for asked in pending), default=None)
+
+
+def _keep_seal(ctx: Context, conn: Connection, sealed_at: datetime) -> None:
+    """Write down with a pause since when it was sealed without a store."""
+    latch = latch_store.read(conn)
+    if latch.paused and latch.sealed_at is None:
+        _write_seal(ctx, conn, latch, uncertain=gone_out.in_doubt(conn), at=sealed_at)
+
+
+def _write_seal(
+    ctx: Context,
+    conn: Connection,
+    latch: Latch,
+    *,
+    uncertain: Sequence[Delivery],
+    at: datetime | None = None,
+) -> None:
+    now = ctx.clock.now()
+    at = min(at or now, now)
+    latch_store.seal(conn, latch, uncertain=[one.id for one in uncertain], at=at, now=now)
+    if latch.incident:
+        incidents.note_time(conn, latch.incident, "sealed_at", at)
+    if uncertain:
+        named = [post_doc(one) for one in uncertain]
+        notices.add_notice(
+            conn, kind="sealed", ref=f"v{latch.version}", facts={"uncertain": named}, now=now
+        )
 
 
 def _receipt(
@@ -216,17 +262,19 @@ def ack(ctx: Context, *, caller: Caller) -> AckDoc:
     """
     Write down that somebody has seen it; this stops the escalation and nothing else.
 
-    Who answers a pause first has it: later answers are told who that is, and since when.
+    Who answers a pause first has it: later answers are told who that is, and since when. The
+    second answer of one person changes nothing.
     """
     now = ctx.clock.now()
     with ctx.store.write(urgent=True) as conn:
         latch = latch_store.lock(conn)
         by = people.person_id(conn, caller.person)
+        answered = audit.actors(conn, "pause.acknowledged", latch.incident or "")
         number = notices.ack_all(conn, by=by, now=now)
         before = incidents.get(conn, latch.incident) if latch.incident else None
         if latch.incident:
             incidents.note_ack(conn, latch.incident, by=by, now=now)
-        if latch.paused or number:
+        if number or (latch.paused and by not in answered):
             record(conn, Entry("pause.acknowledged", latch.incident or "", by), now=now)
         answer: AckDoc = {"acked_by": caller.person, "acked_at": z_time(now), "notices": number}
         answer |= {"paused": latch.paused, "first": before is None or before.acked_at is None}

@@ -10,6 +10,7 @@ from killswitch.desk import alone
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, doubt_docs, head, inhibit_doc, out_docs
 from killswitch.desk.in_time import InTime
+from killswitch.desk.pausing import sealed_by_flag
 from killswitch.errors import TransientError
 from killswitch.flags import FlagState
 from killswitch.latch import Inhibit, InhibitKind, Latch
@@ -122,8 +123,20 @@ def _told(ctx: Context, conn: Connection, flags: FlagState) -> StatusDoc:
     }
     document |= _of_the_daemon(ctx, now)
     document["one_outlet"] = alone.reports(ctx, conn, now=now)
+    _tell_pending(ctx, document, flags)
     document |= cast("StatusDoc", _incident_part(ctx, conn, latch, now))
     return document
+
+
+def _tell_pending(ctx: Context, document: StatusDoc, flags: FlagState) -> None:
+    """Tell a pause that only the flag directory holds as its receipt told it."""
+    asked = [one.at for one in list(ctx.pending.values()) if one.at]
+    if asked and document.get("since") is None:
+        document["since"] = z_time(min(asked))
+    is_on_wire = bool((document["queue"] or {"sending": 0})["sending"])
+    sealed_at = None if flags.clear or is_on_wire else sealed_by_flag(ctx)
+    if sealed_at is not None:
+        document |= {"sealed": True, "sealed_at": z_time(sealed_at)}
 
 
 def _without_store(ctx: Context, flags: FlagState, error: TransientError) -> StatusDoc:

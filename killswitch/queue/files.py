@@ -136,6 +136,8 @@ def _decoded(data: bytes, *, name: str) -> str:
 
 def _csv_rows(text: str, *, name: str) -> Iterator[FileRow | LineProblem]:
     delimiter = _delimiter(text.split("\n", 1)[0])
+    # Its own limit knows no column and ends the file; each of ours names one.
+    csv.field_size_limit(FILE_MOST)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     heading: list[str] | None = None
     line = 1

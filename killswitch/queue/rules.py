@@ -12,7 +12,7 @@ Invariants:
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,8 +74,17 @@ def ready_at(rules: ChannelRules, sends: Sequence[datetime]) -> datetime | None:
     return max(waits, default=None)
 
 
+def _a_post(_due: datetime) -> str:
+    return "a post"
+
+
 def slot_problem(
-    rules: ChannelRules, due: datetime, taken: Sequence[datetime], *, zone: str
+    rules: ChannelRules,
+    due: datetime,
+    taken: Sequence[datetime],
+    *,
+    zone: str,
+    named: Callable[[datetime], str] = _a_post,
 ) -> str | None:
     """
     Say why a post can't be scheduled at ``due``, or None.
@@ -85,19 +94,46 @@ def slot_problem(
         due: The wanted time.
         taken: Sorted due times on the channel, at least those within an hour of ``due``.
         zone: In which the message tells times.
+        named: Names the post that is due at one of the taken times.
     """
     at = bisect.bisect_left(taken, due)
-    if rules.min_gap:
-        near = [
-            other for other in taken[max(0, at - 1) : at + 1] if abs(other - due) < rules.min_gap
-        ]
-        if near:
-            return (
-                f"{rules.name} already has a post at {shown(near[0], zone=zone)}, "
-                f"less than the gap of {_minutes(rules.min_gap)} away"
-            )
+    near = _within(taken, due, rules.min_gap)
+    if near is not None:
+        return (
+            f"{rules.name} already has {named(near)} at {shown(near, zone=zone)}, "
+            f"less than the gap of {_minutes(rules.min_gap)} away"
+        )
     if rules.max_per_hour and _crowded(taken, at, due, rules.max_per_hour):
         return f"{rules.name} already has {rules.max_per_hour} posts within an hour of that time"
+    return None
+
+
+def next_free(
+    rules: ChannelRules, due: datetime, taken: Sequence[datetime], *, until: datetime
+) -> datetime | None:
+    """
+    Find the first time from ``due`` on at which a post could be scheduled.
+
+    Args:
+        rules: The channel's limits.
+        due: The wanted time.
+        taken: Sorted due times on the channel, from an hour and the gap before ``due`` to as long
+            after ``until``.
+        until: Where to stop looking.
+
+    Returns:
+        The time, or None where there is none before ``until``.
+    """
+    at = due
+    while at <= until:
+        place = bisect.bisect_left(taken, at)
+        near = _within(taken, at, rules.min_gap)
+        if near is not None:
+            at = near + rules.min_gap
+        elif rules.max_per_hour and _crowded(taken, place, at, rules.max_per_hour):
+            at = taken[bisect.bisect_right(taken, at - HOUR)] + HOUR
+        else:
+            return at
     return None
 
 

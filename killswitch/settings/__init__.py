@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from killswitch.settings.describe import describe
 from killswitch.settings.durations import Duration, format_duration, parse_duration
+from killswitch.settings.exposed import exposed
 from killswitch.settings.kinds import QuietHours
 from killswitch.settings.load import load
 from killswitch.settings.places import find_config
@@ -50,6 +51,7 @@ __all__ = [
     "WatchSettings",
     "WebhookChannel",
     "describe",
+    "exposed",
     "find_config",
     "format_duration",
     "load",

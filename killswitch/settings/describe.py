@@ -7,7 +7,7 @@ feeds put keys behind its question mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,9 +24,16 @@ MASK = "********"
 SettingPath = tuple[str | int, ...]
 
 
-def describe(settings: Settings) -> list[tuple[str, str, str]]:
+def describe(
+    settings: Settings, *, address: Callable[[str], str] | None = None
+) -> list[tuple[str, str, str]]:
     """
     List every setting for ``run --check``.
+
+    Args:
+        settings: As loaded.
+        address: Masks a notice address; only the room of the notices knows where the host of one
+            is a server and where it is a token. Without it all but the scheme is masked.
 
     Returns:
         Rows of path (``feeds[0].url``), value as the file would write it with secrets masked, and
@@ -34,7 +41,7 @@ def describe(settings: Settings) -> list[tuple[str, str, str]]:
     """
     sources = settings._sources  # noqa: SLF001 - kept there by the loader for this table
     return [
-        (dotted(path), _written(_without_tokens(path, value)), _source(path, sources))
+        (dotted(path), _written(_shown(path, value, address)), _source(path, sources))
         for path, value in _leaves(settings, ())
     ]
 
@@ -48,6 +55,18 @@ def _leaves(value: Any, path: SettingPath) -> Iterator[tuple[SettingPath, Any]]:
             yield from _leaves(row, (*path, index))
     elif value is not None:
         yield path, value
+
+
+def _shown(path: SettingPath, value: Any, address: Callable[[str], str] | None) -> Any:
+    if address and path in {("notify", "urls"), ("notify", "next")}:
+        return _addresses(value, address)
+    return _without_tokens(path, value)
+
+
+def _addresses(value: Any, address: Callable[[str], str]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_addresses(one, address) for one in value)
+    return address(value.get_secret_value())
 
 
 def _without_tokens(path: SettingPath, value: Any) -> Any:

@@ -199,12 +199,23 @@ def close_causes(
     return version
 
 
-def seal(conn: Connection, locked: Latch, *, uncertain: Sequence[str], now: datetime) -> None:
-    """Write down that nothing is on the wire under this version; void at the next change."""
+def seal(
+    conn: Connection, locked: Latch, *, uncertain: Sequence[str], at: datetime, now: datetime
+) -> None:
+    """
+    Write down that nothing is on the wire under this version; void at the next change.
+
+    Args:
+        conn: A write transaction.
+        locked: The latch that is sealed.
+        uncertain: Ids of deliveries that may have gone out.
+        at: Since when nothing is on the wire (aware UTC).
+        now: Aware UTC instant at which this is written down.
+    """
     conn.execute(
         sa.update(latch)
         .where(latch.c.queue == QUEUE, latch.c.version == locked.version)
-        .values(sealed_version=locked.version, sealed_at=now)
+        .values(sealed_version=locked.version, sealed_at=at)
     )
     audit.record(
         conn,

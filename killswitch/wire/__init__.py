@@ -46,6 +46,7 @@ from killswitch.wire.queue import (
     StagedDoc,
 )
 from killswitch.wire.requests import (
+    NAME_LONGEST,
     ROLES,
     VERBS,
     Caller,
@@ -54,6 +55,7 @@ from killswitch.wire.requests import (
     NewPost,
     QueueAct,
     QueueFilter,
+    is_of_the_machine,
 )
 from killswitch.wire.status import (
     ByHandDoc,
@@ -99,6 +101,7 @@ from killswitch.wire.upkeep import (
 )
 
 __all__ = [
+    "NAME_LONGEST",
     "ROLES",
     "VERBS",
     "AckDoc",
@@ -171,6 +174,7 @@ __all__ = [
     "Via",
     "WhoDoc",
     "WhoseDoc",
+    "is_of_the_machine",
     "read_time",
     "z_or_none",
     "z_time",

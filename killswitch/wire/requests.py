@@ -22,6 +22,14 @@ VERBS = (
     "reject",
 )
 """What a human may do with deliveries (``POST /v1/queue/act``)."""
+NAME_LONGEST = 80
+"""Signs of a name after ``--as``."""
+_MACHINE_NAMES = frozenset({"killswitch", "machine"})
+
+
+def is_of_the_machine(name: str) -> bool:
+    """Say whether a name is one that the machine signs with: no human acts under it."""
+    return name.strip().casefold() in _MACHINE_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ PANIC = ("pause", "ack", "resume", "status")
 OURS = {
     "killswitch",
     "killswitch.cli",
+    "killswitch.cli.again",
     "killswitch.cli.forgiving",
     "killswitch.cli.main",
     "killswitch.cli.out",
@@ -53,7 +54,12 @@ MORE = {
         "killswitch.cli.screen_resume",
         "killswitch.cli.terms",
     },
-    "status": {"killswitch.cli.screen_status", "killswitch.cli.status", "killswitch.cli.terms"},
+    "status": {
+        "killswitch.cli.offline",
+        "killswitch.cli.screen_status",
+        "killswitch.cli.status",
+        "killswitch.cli.terms",
+    },
 }
 HEAVY = {"asyncio", "sqlite3", "tomllib", "unittest", "logging", "concurrent"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import shutil
 import threading
 from datetime import timedelta
@@ -22,7 +23,7 @@ from killswitch.flagging import EACH_MOST, flag_causes
 from killswitch.flags import NOTES_READ, SPARES, FlagDir
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import audit, facts, incidents, noted, notices
+from killswitch.store import audit, facts, incidents, noted, notices, people
 from killswitch.store.engine import StoreFailedError
 from tests.daemon.bench import LEA
 from tests.store.made import HOUR, NOW, SECOND, add, put
@@ -72,6 +73,26 @@ def test_a_flag_that_says_too_much_is_a_pause_all_the_same(either_bench):
     flag(either_bench, "x", f'{{"by": "{by}", "reason": "r\\u0000\\ud800"}}')
     turns(either_bench, 1)
     assert either_bench.kinds() == ["flag"]
+
+
+@pytest.mark.parametrize("text", ["", '{"by": "killswitch", "reason": "x"}', '{"by": "Machine"}'])
+def test_a_flag_that_names_nobody_is_signed_by_its_owner_and_never_by_the_machine(bench, text):
+    flag(bench, "x", text)
+    turns(bench, 1)
+    (cause,) = bench.latch().causes
+    with bench.store.read() as conn:
+        name = people.names(conn, [cause.by])[cause.by]
+    login = pwd.getpwuid(os.geteuid()).pw_name
+    assert name == f"{login} (uid {os.geteuid()})"
+
+
+def test_an_owner_without_an_account_is_a_number(bench, monkeypatch):
+    monkeypatch.setattr("killswitch.flagging._ACCOUNTS", bench.root / "nowhere")
+    flag(bench)
+    turns(bench, 1)
+    (cause,) = bench.latch().causes
+    with bench.store.read() as conn:
+        assert people.names(conn, [cause.by]) == {cause.by: f"uid {os.geteuid()}"}
 
 
 def test_the_cause_outlives_the_file_and_the_same_name_later_is_a_new_one(bench):

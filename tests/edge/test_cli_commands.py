@@ -72,6 +72,22 @@ def test_the_queue_is_listed_page_by_page(ks, desk):
     assert [row["id"] for row in json.loads(out)] == [f"d{number}" for number in range(1200)]
 
 
+@pytest.mark.parametrize(
+    "name", ["lea\nkarim", "lea\x1b[2J", "a" * 81, "killswitch", "Machine", " KILLSWITCH "]
+)
+def test_a_name_that_is_none_or_the_machines_is_refused(ks, desk, name):
+    code, _, err = ks("ack", "--as", name)
+    assert code == 2
+    assert "--as" in err
+    assert desk.calls == []
+
+
+def test_a_pause_is_never_refused_for_a_name(ks, desk):
+    code, _, _ = ks("pause", "x", "--as", "killswitch")
+    assert code == 0
+    assert desk.asked("pause")[0]["caller"].said_name is None
+
+
 def test_the_list_for_people_is_short_and_says_so(ks, desk):
     desk.deliveries = [a_delivery(id=f"d{number}") for number in range(300)]
     _, out, _ = ks("queue")
@@ -858,11 +874,12 @@ def test_a_bad_configuration_is_exit_78(home, capsys, text):
     assert "killswitch: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
 def test_a_completion_is_written(ks, shell):
     code, out, _ = ks("completion", shell)
     assert code == 0
     assert "killswitch" in out
+    assert "queue" in out
 
 
 FEEDS = """
@@ -913,6 +930,32 @@ def test_what_only_the_service_can_read_is_a_note_and_no_fault(ks, home, capsys,
     (line,) = [x for x in ks("--config", str(path), "doctor")[1].splitlines() if "configur" in x]
     assert line.startswith("ok ")
     assert note in line
+
+
+@pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"], ["doctor"]], ids=str)
+def test_secrets_that_everybody_can_read_are_told(config, capsys, words):
+    path = Path(config)
+    with path.open("a") as file:
+        file.write('[store]\nurl = "postgresql://ks:pw@db.example.org/killswitch"\n')
+        file.write('[notify]\nurls = ["credential:addr", "json://pager.example/tok"]\n')
+    told = {}
+    for mode in (0o644, 0o640):
+        path.chmod(mode)
+        main(["--config", config, *words])
+        told[mode] = capsys.readouterr().out
+    assert f"can read {path}, and it holds secrets (store.url, notify.urls[1])" in told[0o644]
+    assert "holds secrets" not in told[0o640]
+    assert "pw@" not in told[0o644]
+    assert "/tok" not in told[0o644]
+
+
+def test_every_notice_address_that_is_none_is_told(config, capsys):
+    with Path(config).open("a") as file:
+        file.write('[notify]\nurls = ["toot://a/b", "json://x/"]\nnext = [["x://y"]]\n')
+    assert main(["--config", config, "config", "check"]) == 78
+    err = capsys.readouterr().err
+    assert 'notify.urls[0]: "toot://" is not a way' in err
+    assert 'notify.next[0][0]: "x://" is not a way' in err
 
 
 @pytest.mark.parametrize("words", [["run", "--check"], ["config", "check"]], ids=str)
@@ -981,6 +1024,20 @@ def test_the_doctor_without_anything_says_what_is_missing(home, capsys):
     out = capsys.readouterr().out
     assert "NOT OK  state directory" in out
     assert "NOT OK  daemon" in out
+
+
+def test_the_doctor_of_a_socket_looks_at_the_state_of_the_daemon_behind_it(home, desk, capsys):
+    with serving(desk, home):
+        main(["--socket", str(home / "control.sock"), "doctor", "--json"])
+    told = {row["name"]: row["told"] for row in json.loads(capsys.readouterr().out)["checks"]}
+    assert told["state directory"] == str(home)
+    assert told["configuration"] == "not looked at: the socket does not say which it is"
+
+
+def test_the_doctor_of_a_dead_socket_looks_beside_it(home, capsys):
+    assert main(["--socket", str(home / "control.sock"), "doctor", "--json"]) == 1
+    told = {row["name"]: row["told"] for row in json.loads(capsys.readouterr().out)["checks"]}
+    assert told["state directory"] == str(home)
 
 
 def test_the_doctor_goes_on_past_a_refusal(ks, desk):
@@ -1072,9 +1129,9 @@ def test_who_is_not_known_can_not_be_erased(ks, desk):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ({"notices": 2, "paused": True, "first": True}, "took it at 10:00:00: nobody else"),
+        ({"notices": 2, "paused": True, "first": True}, "took it at 10:00:00 CET: nobody else"),
         ({"notices": 0, "paused": True, "first": True}, "nobody was being called"),
-        ({"notices": 0, "paused": True, "first": False}, "took it already, at 10:00:00"),
+        ({"notices": 0, "paused": True, "first": False}, "took it already, at 10:00:00 CET"),
         ({"notices": 0, "paused": False, "first": True}, "there is nothing to answer"),
     ],
 )

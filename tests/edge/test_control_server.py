@@ -241,6 +241,18 @@ def test_roles_come_by_login_by_group_or_by_the_said_name(person, said, granted)
         roles.close()
 
 
+def test_root_without_a_name_is_asked_for_one_where_people_have_roles():
+    roles = Roles([Person("Léa", ("author",), users=("lea",))], daemon_uid=4000)
+    try:
+        for uid, hint in [(0, "--as NAME"), (4000, "--as NAME"), (4001, "ask somebody")]:
+            caller = roles.caller(root(uid=uid), said=None, key=None)
+            with pytest.raises(RefusedError) as refusal:
+                roles.require(caller, frozenset({"author"}))
+            assert hint in refusal.value.hint
+    finally:
+        roles.close()
+
+
 def test_upkeep_includes_everything_but_the_second_pair_of_eyes():
     roles = Roles([Person("Léa", ("admin",), users=("root",))], daemon_uid=4000)
     try:
@@ -249,6 +261,33 @@ def test_upkeep_includes_everything_but_the_second_pair_of_eyes():
         roles.close()
     assert "resumer" in found
     assert "approver" not in found
+
+
+@pytest.mark.parametrize("said", ["killswitch", "Killswitch", " machine "])
+def test_nobody_acts_under_a_name_of_the_machine(said):
+    roles = Roles(daemon_uid=4000)
+    try:
+        with pytest.raises(RefusedError, match="the machine signs with"):
+            roles.caller(root(), said=said, key=None)
+        assert roles.hurried(root(), said=said, key=None).said_name is None
+    finally:
+        roles.close()
+
+
+@pytest.mark.parametrize("said", [b"le\x1ba", b"l" * 81, b"\xff"])
+def test_a_name_that_is_none_is_refused_and_only_a_pause_goes_on(desk, home, said):
+    def post(path, body):
+        head = b"Host: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head += b"X-Killswitch-As: " + said
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        return raw(home, b"POST /v1/" + path + b" HTTP/1.1\r\n" + head + b"\r\n" + length + body)
+
+    with serving(desk, home):
+        resumed = post(b"resume", b'{"seen": 3, "reason": "over"}')
+        post(b"pause", json.dumps(PAUSE).encode())
+    assert b"the name after --as" in resumed or b"HTTP/1.1 400" in resumed
+    assert desk.asked("resume") == []
+    assert desk.asked("pause")[0]["caller"].said_name is None
 
 
 def test_nobody_else_acts_under_another_name():

@@ -190,7 +190,7 @@ UNDATED = [{**row, "published": None} for row in ROWS]
 @pytest.mark.parametrize(
     ("rows", "told", "dates"),
     [
-        ([UNDATED[0], *ROWS[1:]], "1 pause in 1 days", ["2026-03-02T09:05:00Z"] * 3),
+        ([UNDATED[0], *ROWS[1:]], "1 pause in 1 day", ["2026-03-02T09:05:00Z"] * 3),
         (UNDATED, "1 pause (no row has a date)", [None] * 3),
         ([], "nothing to replay", None),
     ],

@@ -99,7 +99,7 @@ def test_what_was_seen_is_replayed_and_what_was_dismissed_is_marked(ks, desk):
     code, out, _ = ks("--days", "3")
     assert code == 0
     assert "FALSE" in out
-    assert "2 pauses in 1 days" in out
+    assert "2 pauses in 1 day" in out
     assert "1 FALSE (dismissed by people)" in out
     since = desk.asked("seen")[0]["since"]
     assert timedelta(days=2) < datetime.now(UTC) - since < timedelta(days=4)

@@ -361,6 +361,10 @@ def test_a_disk_that_is_full_at_start_is_waited_for_and_called_what_it_is(
             fill(state / "fill")
         house.start()
         house.until(lambda: "store.full" in house.log.read_text())
+        code, told = house.run("status")
+        assert (code, told["state"]) == (4, "unreachable")
+        assert f"the disk of {state} is full (0 bytes free)" in told["inhibits"][0]["reason"]
+        assert "journalctl -u killswitch" in told["hint"]
         is_accepted(press(house))
         assert "damaged" not in house.log.read_text()
         (state / "fill").unlink()

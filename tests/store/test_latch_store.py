@@ -111,7 +111,7 @@ def test_the_newest_closed_cause_of_a_press_is_found_however_it_came(store):
 def test_a_seal_outlives_a_second_cause_and_ends_with_the_pause(store):
     pause(store, ref="a")
     with store.write() as conn:
-        latch_store.seal(conn, latch_store.lock(conn), uncertain=["d9"], now=NOW)
+        latch_store.seal(conn, latch_store.lock(conn), uncertain=["d9"], at=NOW, now=NOW)
     assert latch_of(store).sealed_at == NOW
     pause(store, ref="b")
     assert latch_of(store).sealed_at == NOW

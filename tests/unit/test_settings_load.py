@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 import pytest
 from pydantic import ValidationError
 
+from killswitch.notify.schemes import mask
 from killswitch.settings import (
     BrokenConfigError,
     FileChannel,
@@ -197,6 +198,9 @@ secret = "very-secret"
     rows = {path: value for path, value, _ in describe(settings)}
     assert rows["store.url"] == '"postgresql+psycopg://********@db.example.org"'
     assert rows["notify.next"] == '[["mailto://********"], ["ntfy://********"]]'
+    named = {path: value for path, value, _ in describe(settings, address=mask)}
+    assert named["notify.next"] == '[["mailto://smtp.example.org/…"], ["ntfy://…"]]'
+    assert "very-secret" not in str(named)
     assert rows["channels[0].url"] == '"https://h.example.org/********"'
     assert rows["channels[0].probe_url"] == '"https://h.example.org/********"'
     assert rows["relays[0].url"] == '"https://r.example.org/"'

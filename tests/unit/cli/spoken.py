@@ -22,8 +22,10 @@ from tests.unit.notify.catalogue import compiled, read_po
 
 PACKAGE = LOCALES.parents[1]
 FOLDERS = {"screens": LOCALES, "reasons": i18n.LOCALES}
-TRANSLATORS = {"tr", "words", "_say", "_words"}
+TRANSLATORS = {"tr", "words", "_say", "_words", "many"}
 """Names of what says a text in the language; ``self._say`` and ``found.words()`` among them."""
+TRANSLATED = {"many": 2}
+"""How many of the first arguments are texts, where it is not one."""
 ERRORS = {
     "KillswitchError", "OperatorError", "UsageError", "RefusedError", "ConfigError", "Refusal",
     "UnreachableError", "TransientError", "StoreBusyError", "LineProblem", "_Wrong",
@@ -40,9 +42,9 @@ OF_REASONS = (
     "daemon/sweep.py", "desk/adding.py", "desk/carry_out.py", "desk/documents.py",
     "desk/pausing.py", "desk/resuming.py", "desk/retracting.py", "desk/verbs.py",
     "desk/verdicts.py", "flagging.py", "gate.py", "latch.py", "media.py", "net/door.py",
-    "net/stream.py", "net/url.py", "outcome.py", "queue/looking.py", "queue/rules.py",
-    "queue/when.py", "trip.py", "watch/fetch.py", "watch/grader.py", "watch/parser_child.py",
-    "watch/rhythm.py",
+    "net/stream.py", "net/url.py", "news/levels.py", "news/story.py", "outcome.py",
+    "queue/looking.py", "queue/rules.py", "queue/when.py", "store/audit.py", "store/noted.py",
+    "trip.py", "watch/fetch.py", "watch/grader.py", "watch/parser_child.py", "watch/rhythm.py",
 )  # fmt: skip
 """Where reasons are given outside of errors: every text of theirs reaches people."""
 NO_TEXT = re.compile(
@@ -70,7 +72,11 @@ BY_HAND = {
     "{0} is not known here", "{0} has to be {1} or more", "{0} has to be {1} or less",
     "{0} has more than one line", "{0} holds the control sign {1}",
     "{0} holds ; or , which separate tags in queue files: give each its own",
-    "No space left on device", *EFFECTS,
+    "No space left on device", "{0} of {1} outlets ({2}) within {3}", "1 of {0} outlets ({1})",
+    "near", "far", "a post", 'the post {0} "{1}"',
+    "the disk of {0} is full ({1} bytes free): nothing leaves without room",
+    "the disk of {0} has no room for another file: nothing leaves without room",
+    "make room there; the daemon goes on by itself; its log: journalctl -u killswitch", *EFFECTS,
 }  # fmt: skip
 """Texts of argparse and of the system, and pieces of others."""
 COMMAND = re.compile(
@@ -106,8 +112,8 @@ def of_screens() -> dict[str, str]:
         translators = TRANSLATORS | ({"say"} if name.endswith("screen_status.py") else set())
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and called(node) in translators and node.args:
-                for text in templates(node.args[0]):
-                    found[text] = name
+                for arg in node.args[: TRANSLATED.get(called(node), 1)]:
+                    found |= dict.fromkeys(templates(arg), name)
     return found
 
 

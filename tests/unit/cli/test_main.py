@@ -166,3 +166,14 @@ def test_list_is_the_verb_that_may_be_left_out(monkeypatch, words, verb):
 def test_a_closed_stdout_is_no_obstacle(command, monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["status"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["--config", "/no/k.toml", "status"], ["status", "--config=/no/k.toml"]]
+)
+def test_a_hint_repeats_the_place_that_was_named(command, capsys, words):
+    command.outcome = RefusedError("x", "no", "look: killswitch triage")
+    main(words)
+    assert "look: killswitch --config /no/k.toml triage" in capsys.readouterr().err
+    main(["status"])
+    assert "look: killswitch triage" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -72,9 +73,9 @@ def test_no_ink_changes_nothing():
 @pytest.mark.parametrize(
     ("at", "short", "exact"),
     [
-        ("2026-03-02T10:52:07Z", "11:52", "11:52:07"),
-        ("2026-03-01T22:59:59Z", "2026-03-01 23:59", "2026-03-01 23:59:59"),
-        ("2026-03-01T23:00:00Z", "00:00", "00:00:00"),
+        ("2026-03-02T10:52:07Z", "11:52", "11:52:07 CET"),
+        ("2026-03-01T22:59:59Z", "2026-03-01 23:59", "2026-03-01 23:59:59 CET"),
+        ("2026-03-01T23:00:00Z", "00:00", "00:00:00 CET"),
         (None, "-", "-"),
         ("nonsense", "-", "-"),
         ("2026-03-02T10:52:07", "-", "-"),
@@ -86,6 +87,25 @@ def test_times_are_local_and_short_for_today(at, short, exact):
 
 def test_a_full_time_names_its_zone():
     assert PARIS.full("2026-03-02T10:52:07Z") == "2026-03-02 11:52:07 CET"
+
+
+def test_a_screen_names_its_zone_once():
+    assert PARIS.zoned("2026-03-02T10:52:07Z") == "11:52 CET"
+    assert (PARIS.zone_name, PARIS.zone_now) == ("Europe/Paris", "Europe/Paris (CET)")
+    utc = times_for("UTC", now=NOW)
+    assert (utc.zone_name, utc.zone_now) == ("UTC", "UTC")
+
+
+def test_where_no_zone_is_configured_the_machines_is_named(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        here = times_for(None, now=NOW)
+        assert here.exact("2026-03-02T10:52:07Z") == "19:52:07 JST"
+        assert (here.zone_name, here.zone_now) == ("JST", "JST")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_lies_ahead_was_no_time_ago():

@@ -64,16 +64,16 @@ def answer(**changes):
             {"held": 1, "lead_held": 1},
             [
                 "1 post stays held",
-                "1 of them is due before 13:00 and waits for a human",
+                "1 of them is due before 13:00 CET and waits for a human",
                 "Next step  killswitch queue --state held",
             ],
         ),
         (
             {"held": 3, "lead_held": 2, "released": 1},
             [
-                "1 released post leaves",
+                "1 released post leaves in its turn",
                 "3 posts stay held",
-                "2 of them are due before 13:00 and wait for a human",
+                "2 of them are due before 13:00 CET and wait for a human",
                 "Next step  killswitch queue --state held",
             ],
         ),
@@ -81,7 +81,7 @@ def answer(**changes):
             {"released": 2},
             [
                 "2 released posts leave one by one",
-                "Posts due before 13:00 wait for a human",
+                "Posts due before 13:00 CET wait for a human",
                 "Next step  killswitch status",
             ],
         ),

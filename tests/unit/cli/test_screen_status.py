@@ -46,6 +46,17 @@ def test_a_refused_configuration_is_told_with_since_when():
     assert "Config" not in shown(a_status(config_refused=None))
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 post"), (2, "2 posts")])
+def test_a_pause_by_hand_tells_of_no_headline(count, words):
+    post = {"id": "d0", "channel": "X", "text": "Sale", "at": AT_1150, "author": "lea"}
+    incident = {"id": "i1", "title": "by me", "outlets": 0}
+    incident |= {"first_headline_at": None, "first_outlet": None}
+    doc = paused(went_out=[post] * count, incident=incident, causes=[a_cause(kind="manual")])
+    text = shown(doc)
+    assert f"Went out   {words} shortly before: " in text
+    assert "headline" not in text.replace("headlines/h", "")
+
+
 def test_what_went_out_is_told_by_its_request_not_by_when_that_was_written_down():
     post = {"id": "d0", "channel": "X", "text": "Sale", "at": "2026-03-02T11:31:00Z"}
     (line,) = [
@@ -106,7 +117,7 @@ def paused(**changes):
 
 
 PAUSED_EN = """\
-PAUSED for 38 min: nothing leaves since 11:52:07
+PAUSED for 38 min: nothing leaves since 11:52:07 CET
 Why        Knife attack in Annecy: 7 outlets, first headline 11:47 (Le Lac)
 Fever      63 headlines/h, rising
 Went out   1 post since the first headline: 11:50 X "Summer sale" (Léa): have a look
@@ -115,10 +126,11 @@ Next       13:00 Insta "Vive l'été !" · 13:30 LinkedIn "We are hiring" (held)
 Who        Léa took it at 11:55; after them: Karim
 By hand    Meta Ads NOT CONFIRMED · newsletter stopped 11:53
 Watching   31 of 34 feeds alive, last round 40 s ago
+Times      Europe/Paris (CET)
 Next step  killswitch triage   (resume after 14 decisions)"""
 
 PAUSED_FR = """\
-EN PAUSE depuis 38 min : plus rien ne part depuis 11:52:07
+EN PAUSE depuis 38 min : plus rien ne part depuis 11:52:07 CET
 Pourquoi   Knife attack in Annecy : 7 médias, premier titre 11:47 (Le Lac)
 Fièvre     63 titres/h, en hausse
 Partis     1 post depuis le premier titre : 11:50 X "Summer sale" (Léa) : à regarder
@@ -127,6 +139,7 @@ Prochains  13:00 Insta "Vive l'été !" · 13:30 LinkedIn "We are hiring" (reten
 Qui        Léa s’en occupe depuis 11:55 ; ensuite : Karim
 À la main  Meta Ads NON CONFIRMÉ · newsletter arrêté 11:53
 Veille     31 flux vivants sur 34, dernier tour il y a 40 s
+Heures     Europe/Paris (CET)
 À faire    killswitch triage   (reprise après 14 décisions)"""  # noqa: RUF001 - the apostrophe of French print
 
 RUNNING_EN = """\
@@ -134,6 +147,7 @@ RUNNING: posts leave when they are due
 Next      13:00 Insta "Vive l'été !" · 13:30 LinkedIn "We are hiring" (held)
 Sent      4 in the last 24 h, 3 scheduled
 Watching  31 of 34 feeds alive, last round 40 s ago
+Times     Europe/Paris (CET)
 Stop everything: killswitch pause "reason\""""
 
 
@@ -254,7 +268,7 @@ def test_a_single_decision_is_singular():
 def test_other_days_show_their_date_and_long_pauses_their_days():
     doc = paused(since="2026-02-27T10:30:00Z", sealed_at="2026-02-27T10:30:05Z")
     assert shown(doc).splitlines()[0] == (
-        "PAUSED for 3 d 1 h: nothing leaves since 2026-02-27 11:30:05"
+        "PAUSED for 3 d 1 h: nothing leaves since 2026-02-27 11:30:05 CET"
     )
     assert "3 j 1 h" in shown({**doc, "language": "fr"}).splitlines()[0]
 

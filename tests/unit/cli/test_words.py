@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from killswitch.cli.words import speak, told, tr, words_of
+from killswitch.cli.words import many, speak, told, tr, words_of
 from killswitch.i18n import told_in
 from tests.unit.cli import spoken
 from tests.unit.notify.catalogue import compiled, read_po
@@ -94,3 +94,38 @@ def test_a_command_speaks_the_language_that_it_was_told():
     finally:
         speak("en")
     assert tr("no posts") == "no posts"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["0 pauses", "1 pause", "2 pauses"]),
+        ("fr", ["0 pause", "1 pause", "2 pauses"]),
+        ("tlh", ["0 pauses", "1 pause", "2 pauses"]),
+    ],
+)
+def test_one_and_several_are_chosen_by_the_rule_of_the_language(language, said):
+    try:
+        speak(language)
+        forms = [many("{count} pause", "{count} pauses", count) for count in range(3)]
+    finally:
+        speak("en")
+    assert [form.format(count=count) for count, form in enumerate(forms)] == said
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        (
+            "2 of 2 outlets (Le Lac, Herald) within 6 h; near and large (9 of 5)",
+            "2 médias sur 2 (Le Lac, Herald) en 6 h ; proche et grand (9 sur 5)",
+        ),
+        ("1 of 2 outlets (Le Lac), none of them severe",
+         "1 média sur 2 (Le Lac), aucun d\u2019eux grave"),
+        ("the audit trail is broken: row 5 was changed",
+         "le journal d\u2019audit est rompu : la ligne 5 a été modifiée"),
+        ("row 6 does not follow the row before it", "la ligne 6 ne suit pas celle d\u2019avant"),
+    ],
+)  # fmt: skip
+def test_why_it_would_have_paused_and_why_a_trail_is_broken_are_said_in_french(english, french):
+    assert told_in("fr", english) == french

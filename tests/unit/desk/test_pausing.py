@@ -14,7 +14,8 @@ from killswitch.channels.frame import Ending, Outcome
 from killswitch.errors import OperatorError
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
-from killswitch.store import notices
+from killswitch.store import audit, incidents, notices, people
+from killswitch.wire import read_time, z_time
 from tests.daemon.bench import SENT
 from tests.store.made import put
 from tests.unit.desk.house import KARIM, LEA, House, a_story, refused
@@ -117,12 +118,49 @@ def test_a_pause_that_the_store_does_not_take_is_accepted_by_flag(small_house: H
         assert (flag.key, flag.note, flag.by) == ("k1", "attack", "lea")
         assert small_house.desk.status()["state"] == "paused"
         assert small_house.inhibits.since(InhibitKind.PAUSING, ref="k1") is not None
-        assert small_house.desk.seal(None, wait_s=0)["sealed"] is False
+        assert small_house.desk.seal(None, wait_s=0)["sealed"] is True
     small_house.guard.step()
     assert [(c.kind, c.ref) for c in small_house.latch().causes] == [(CauseKind.MANUAL, "k1")]
     assert (small_house.context.pending, small_house.inhibits.any()) == ({}, False)
     small_house.resume()
     assert small_house.flags.is_clear()
+
+
+def test_a_pause_by_flag_is_sealed_once_and_told_so_everywhere(small_house: House) -> None:
+    pressed = small_house.clock.now()
+    with another_writer(small_house):
+        pause(small_house)
+        assert small_house.desk.status()["since"] == z_time(pressed)
+        sealed_at = small_house.desk.seal(None, wait_s=0)["sealed_at"]
+        small_house.move(seconds=20)
+        status = small_house.desk.status()
+        assert (status["sealed"], status["sealed_at"]) == (True, sealed_at)
+        assert small_house.desk.seal(None, wait_s=0)["sealed_at"] == sealed_at
+    small_house.guard.step()
+    status = small_house.desk.status()
+    assert (status["sealed"], status["sealed_at"]) == (True, sealed_at)
+    assert (status["since"], status["causes"][0]["since"]) == (z_time(pressed),) * 2
+    with small_house.store.read() as conn:
+        assert incidents.newest(conn, limit=1)[0].sealed_at == read_time(sealed_at or "")
+
+
+def test_a_pause_by_flag_is_not_sealed_while_something_is_on_the_wire(small_house: House) -> None:
+    put(small_house.store, small_house.add(), S.CLAIMED, S.SENDING)
+    with another_writer(small_house):
+        pause(small_house)
+        assert small_house.desk.seal(None, wait_s=0)["sealed"] is False
+        assert small_house.desk.status()["sealed"] is False
+    small_house.guard.step()
+    assert small_house.desk.status()["sealed"] is False
+
+
+def test_a_pause_in_memory_alone_is_not_called_sealed(small_house: House) -> None:
+    with another_writer(small_house):
+        pause(small_house)
+        (flag,) = small_house.flags.look().entries
+        small_house.flags.remove([flag])
+        assert small_house.desk.seal(None, wait_s=0)["sealed"] is False
+        assert small_house.desk.status()["sealed"] is False
 
 
 def test_a_flag_that_became_a_cause_first_is_not_opened_again_over_the_socket(
@@ -231,6 +269,19 @@ def test_an_ack_stops_the_calling_and_nothing_else(house: House) -> None:
     assert house.latch().paused
     who = house.desk.status()["who"]
     assert who == {"acked_by": "karim", "acked_at": answer["acked_at"], "next": "Léa"}
+
+
+def test_the_second_ack_of_one_person_changes_nothing(house: House) -> None:
+    house.trip(a_story())
+    first = house.desk.ack(caller=KARIM)
+    for caller in (LEA, KARIM, LEA):
+        again = house.desk.ack(caller=caller)
+        assert (again["acked_by"], again["acked_at"]) == ("karim", first["acked_at"])
+    with house.store.read() as conn:
+        rows = audit.rows(conn, limit=100)
+        who = people.names(conn, {row.actor for row in rows})
+    said = [who[row.actor] for row in rows if row.event == "pause.acknowledged"]
+    assert said == ["karim", "lea"]
 
 
 def test_an_ack_of_nothing_is_harmless(house: House) -> None:

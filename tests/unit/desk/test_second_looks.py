@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from killswitch.errors import RefusedError
+from killswitch.queue.when import shown
 from killswitch.wire import Caller
-from tests.unit.desk.house import KARIM, LEA, NOW, ROOT, WEEK, House, refused
+from tests.unit.desk.house import GAP, KARIM, LEA, NOW, ROOT, WEEK, House, refused
 
 # ---- gaps, caps, horizon --------------------------------------------------------------------
 
@@ -40,6 +41,19 @@ def test_a_post_that_would_break_a_gap_or_cap_is_refused_now(
     error = refused(small_house.add, at=wanted, channels=(channel,), kind=RefusedError)
     assert (error.code, int(error.exit)) == ("crowded", 5)
     assert small_house.visible() == len(due)
+
+
+def test_a_refused_time_names_the_post_that_is_there_and_the_next_free_one(
+    small_house: House,
+) -> None:
+    first = small_house.add(text="Vive l'été\nen ville", at="+60m", channels=("insta",))
+    small_house.add(at="+65m", channels=("insta",))
+    error = refused(small_house.add, at="+58m", channels=("insta",), kind=RefusedError)
+    zone = str(small_house.context.zone)
+    at = small_house.the(first).due_at
+    there = f'the post {first} "Vive l\'été en ville" at {shown(at, zone=zone)}'
+    assert error.message.startswith(f"insta already has {there}")
+    assert error.hint.endswith(f"the next free one is {shown(at + 2 * GAP, zone=zone)}")
 
 
 def test_a_post_is_on_all_its_channels_or_on_none(house: House) -> None:

@@ -132,6 +132,13 @@ def test_a_wrong_column_names_the_right_one():
     assert "channel" in refusal.value.hint
 
 
+def test_a_field_that_is_far_too_long_is_told_with_its_column_and_the_next_row_is_read():
+    text = f"due,channel,text\nnow,web,{'x' * 140_000}\nnow,web,fine\n"
+    long, fine = read_rows(text.encode(), name="posts.csv")
+    assert (long.line, long.message) == (2, "text has more than 100000 characters")
+    assert (fine.line, fine.text) == (3, "fine")
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -121,6 +121,26 @@ def test_a_refusal_names_the_post_that_is_too_near(gap, words):
     assert words in problem
 
 
+@given(st.lists(instants, max_size=15), instants, gaps, st.integers(0, 5))
+def test_the_next_free_time_is_free_and_nothing_before_it_is(taken, due, gap, per_hour):
+    kept = []
+    for one in sorted(taken):
+        if slot_problem(limits(gap, per_hour), one, kept) is None:
+            kept.append(one)
+    free = rules.next_free(limits(gap, per_hour), due, kept, until=due + timedelta(days=2))
+    assert free is not None
+    assert free >= due
+    assert slot_problem(limits(gap, per_hour), free, kept) is None
+    if free > due:
+        middle = due + (free - due) / 2
+        assert slot_problem(limits(gap, per_hour), middle, kept) is not None
+
+
+def test_where_nothing_is_free_in_time_there_is_no_next_one():
+    taken = [NOW + n * MINUTE for n in range(60)]
+    assert rules.next_free(limits(MINUTE), NOW, taken, until=NOW + 30 * MINUTE) is None
+
+
 # -- slots after a pause ---------------------------------------------------------------------------
 
 

@@ -26,6 +26,8 @@ _RUNNING_SUM = 1000
 # News of the hours after a great attack or accident is still that event; a warning is none yet.
 _LEFT = {"aftermath": 0.6, "later": 0.7, "arrest": 0.85}
 _WARNED, _MOST_WARNED = 0.6, 0.9
+# What kills many by its nature is told for days, and each headline tells the tragedy again.
+_MASS_LEFT = 0.8
 # A funeral or an inheritance tells a death once more; it does not make it wider known.
 _LATER = 0.25
 
@@ -95,12 +97,20 @@ def _capped(reading: Reading, best: Weight) -> Weight | None:
     if not caps or (_toll_trips(reading) and not inquiry):
         return None
     gentle = all(h.term.category in _LEFT for h in caps)
-    score = best.score * min(_LEFT.get(h.term.category, _WARNED) for h in caps)
+    score = best.score * min(_share(reading, h) for h in caps)
     if not gentle:
         score = min(score, _MOST_WARNED)
     why = f"{caps[0].term.category} “{caps[0].term.text}” takes some; else {best.why}"
     grade = Grade.TRIP if score >= 1 else Grade.NOTE
     return replace(best, grade=grade, score=round(score, 3), why=why)
+
+
+def _share(reading: Reading, cap: Hit) -> float:
+    """Return the part that a cap leaves."""
+    mass = any("mass" in h.term.tags for h in reading.of(Kind.EVENT))
+    if "early" in cap.term.tags and mass:
+        return _MASS_LEFT
+    return _LEFT.get(cap.term.category, _WARNED)
 
 
 def _told_once_more(reading: Reading, best: Weight, caps: list[Hit]) -> Weight | None:

@@ -314,16 +314,24 @@ def _die(figure: Hit, hits: Sequence[Hit]) -> bool:
     )
 
 
-# "à 14 morts", "at 14 dead", "a 52 muertos": no age, with a word of death right behind it.
-_SMALL_WORDS = frozenset({"a", "at"})
+# "à 14 morts", "at 14 dead", "en 52 muertos": no age, with a word of death right behind it.
+_SMALL_WORDS = frozenset({"a", "at", "dans", "em", "en", "in", "su", "sur"})
 
 
 def _part_of_toll(figure: Hit, hits: Sequence[Hit]) -> bool:
     """Say whether the word belongs to a longer phrase of the dead: "sale a", "monte à"."""
     return any(
-        hit.term.kind is Kind.DEAD and hit.first < figure.first and figure.last <= hit.last
+        hit.term.kind is Kind.DEAD
+        and hit.first < figure.first
+        and (figure.last <= hit.last or _stands_at(hit, figure))
         for hit in hits
     )
+
+
+def _stands_at(toll: Hit, figure: Hit) -> bool:
+    """Say whether a small word leads from a toll to its number: "death toll at 26"."""
+    small = figure.term.text in _SMALL_WORDS
+    return small and "far" in toll.term.tags and figure.first == toll.last + 1
 
 
 def _gap(at: int, end: int, hit: Hit) -> float | None:

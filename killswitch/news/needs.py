@@ -95,6 +95,7 @@ HOMES = {
     "pt": frozenset({"pt", "br"}),
 }
 _FAR_UNTOLD = 1.0
+_FAR_MISSING = 2.0
 # Where shootings are weekly news, one needs more deaths to be more than that.
 _GUNS = {"us": 4.0}
 # A killing of several people that no word tells to be public: a family, a feud.
@@ -111,8 +112,12 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
     here report it at all says that it is large.
     """
     at_home, elsewhere = NEEDS.get(category, NEEDS[""])
-    places, toll = reading.places, reading.counts.dead or reading.counts.missing
-    if reading.of(Kind.ROUTINE):
+    places, toll = reading.places, reading.counts.dead
+    if toll is None and reading.counts.missing:
+        # Missing at first, found alive or dead later: between a told toll and none.
+        elsewhere = min(elsewhere, at_home * _FAR_MISSING)
+        toll = reading.counts.missing
+    if _is_routine(reading):
         at_home, elsewhere = at_home * _ROUTINE_NEAR, elsewhere * _ROUTINE_FAR
     if category == "attack" and (not places or places & _GUNS.keys()) and _shots(reading):
         at_home = _GUNS["us"]
@@ -122,12 +127,28 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
         return at_home / 4, f"with our own name “{reading.own_name}”"
     near = places & (NEAR | reading.home)
     struck = (places & reading.wars.keys()) - reading.home
-    if struck and (not near or category == "war") and category in ("war", "attack", "accident", ""):
+    if struck and (not near or category == "war") and _of_the_war(reading, category):
         return max(map(reading.wars.__getitem__, struck)), f"in a running war ({_listed(struck)})"
     if places and not near:
         need = elsewhere if toll is not None else min(elsewhere, at_home * _FAR_UNTOLD)
         return need, f"far ({_listed(places)})"
     return at_home, f"near ({_listed(places)})" if places else "near (no place told)"
+
+
+def _is_routine(reading: Reading) -> bool:
+    """Say whether it is what is told week after week: a boat, not a fire in a camp."""
+    on_land = any("land" in hit.term.tags for hit in reading.of(Kind.EVENT))
+    return bool(reading.of(Kind.ROUTINE)) and not on_land
+
+
+def _of_the_war(reading: Reading, category: str) -> bool:
+    """Say whether the event may be one of the war: crashes and crushes happen beside it, too."""
+    if category != "accident":
+        return category in ("war", "attack", "")
+    told = reading.of(Kind.EVENT)
+    fought = any(hit.term.category in ("war", "attack") for hit in told)
+    # A blast or a fire there may have been a bomb, and "Israeli fire" is none at all.
+    return fought or any("land" in hit.term.tags for hit in told)
 
 
 def _private(reading: Reading) -> bool:

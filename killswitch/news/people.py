@@ -19,7 +19,7 @@ import ahocorasick_rs
 
 from killswitch.errors import ConfigError
 from killswitch.news.facts import BREAK
-from killswitch.news.fold import fold
+from killswitch.news.fold import fold, words_of
 from killswitch.news.lexicon import Kind, Side
 
 if TYPE_CHECKING:
@@ -122,11 +122,13 @@ def the_dead(
     """
     said = [hit for hit in hits if hit.term.kind is Kind.PERSON]
     kin = [hit for hit in hits if hit.term.kind is Kind.CAP and hit.term.category == "relative"]
+    told = _told_of(hits, words)
     return tuple(
         dict.fromkeys(
             known.name
             for known in _whole(found, names)
-            if any(_dies(known, hit, words, kin) for hit in said)
+            if any(_dies(known, hit, words, (kin, told)) for hit in said)
+            and not _has_one(known, hits, words)
             and not _stands_behind(known, hits, words, names)
             and not _of_kin(known, kin, words)
             and not _mourns(known, said)
@@ -251,25 +253,64 @@ def _mourns(known: Found, said: Sequence[Hit]) -> bool:
     return any("giver" in hit.term.tags and hit.first == known.last + 1 for hit in said)
 
 
-def _of_age(word: str) -> bool:
-    """Say whether the word belongs to an age, or is small: "muere a los 95 años la reina"."""
-    return word.isdigit() or word in _AGE
+def _told_of(hits: Sequence[Hit], words: Sequence[str]) -> frozenset[int]:
+    """Find the words that tell of the dead: "muere a los 95 años el actor y director inglés X"."""
+    named = {
+        at for hit in hits if hit.term.kind in _TELLING for at in range(hit.first, hit.last + 1)
+    }
+    small = {at for at, word in enumerate(words) if word.isdigit() or word in _BETWEEN}
+    return frozenset(named | small)
 
 
-_AGE = frozenset(
-    {"anos", "anni", "ans", "jahren", "a", "los", "aos", "la", "el", "o", "l", "il", "le"}
+_TELLING = frozenset({Kind.ROLE, Kind.FAME, Kind.PLACE})
+# Words of an age, articles, and what joins two callings or makes one a former one.
+_BETWEEN = frozenset(
+    words_of(
+        "ans années anos anni jahren jahre alter im mit a the an le la l los aos el o il lo der die"
+        " ein et und and y e ed ancien ancienne ex former früherer ehemaliger ehemalige grand"
+        " grande gran grosse"
+    )
 )
+# The drummer of X, X's drummer: X is told of as the one who is left.
+_GENITIVE = frozenset({"of", "de", "d", "di", "del", "della", "du", "des", "do", "da", "von", "s"})
 
 
-def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> bool:
-    """Say whether the words of a death are told of this name."""
+def _has_one(known: Found, hits: Sequence[Hit], words: Sequence[str]) -> bool:
+    """Say whether somebody of the known person's is told of: "X's former drummer"."""
+    after = known.last + 1
+    if words[after : after + 1] != ["s"]:
+        return False
+    roles = [hit for hit in hits if hit.term.kind is Kind.ROLE and "leader" not in hit.term.tags]
+    return any(after < hit.first <= after + _KIN for hit in roles)
+
+
+def _dies(
+    known: Found,
+    hit: Hit,
+    words: Sequence[str],
+    beside: tuple[Sequence[Hit], frozenset[int]],
+) -> bool:
+    """
+    Say whether the words of a death are told of this name.
+
+    Args:
+        known: The name.
+        hit: The words of a death.
+        words: All folded words.
+        beside: Words of relatives, and the places of the words that may stand between.
+    """
+    kin, told = beside
     loose = "loose" in hit.term.tags
     after_only = "giver" in hit.term.tags or hit.term.text.rsplit(" ", 1)[-1] in _OF
     if known.first > hit.last:
         if "subject" in hit.term.tags:
             return False
-        parting = [w for w in words[hit.last + 1 : known.first] if not _of_age(w)]
-        near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
+        apart = range(hit.last + 1, known.first)
+        if apart and words[known.first - 1] in _GENITIVE:
+            return False
+        giver = "giver" in hit.term.tags
+        parting = [words[at] for at in apart if giver or at not in told]
+        near = _BESIDE + 1 if giver else _NEAR
         return len(parting) <= near and BREAK not in parting
     between = words[known.last + 1 : hit.first]
     if loose and known.first and words[known.first - 1] in _SINCE:

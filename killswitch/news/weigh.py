@@ -88,14 +88,18 @@ def _weigh_event(reading: Reading) -> Weight:
         category = "road"
     have, parts = _have(reading, main, dead)
     needed, distance = need(reading, category)
+    missed = reading.counts.missing and category not in _FIGHTS
     score = round(have / needed, 3)
-    if not strong and not dead and not reading.counts.dead and not reading.struck:
+    if not strong and not (dead or reading.counts.dead or missed or reading.struck):
         # Clashes and raids that hurt many are grave, and no reason to stop everything.
         score = min(score, _MOST_HURT)
     grade = Grade.TRIP if score >= 1 else Grade.NOTE if score >= _NOTE else Grade.NONE
     what = f"{category or 'deaths'} {distance}"
     why = f"{what}: {' + '.join(parts)} = {have:g} of {needed:g}"
     return Weight(grade=grade, score=score, category=category or "accident", why=why)
+
+
+_FIGHTS = ("attack", "war")
 
 
 def _by_attack(reading: Reading, main: Hit) -> bool:
@@ -202,6 +206,9 @@ def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> l
     counts = reading.counts
     if not (counts.dead or counts.injured) and (dead or reading.of(Kind.INJURED)):
         kinds.append(Kind.CROWD)
+    elif not counts.dead and any(_beside(crowd, dead) for crowd in reading.of(Kind.CROWD)):
+        # "Multiple people killed, dozens injured": only the injured are counted.
+        kinds.append(Kind.CROWD)
     if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
         kinds += (Kind.CHILDREN, Kind.SETTING)
     if main is not None and main.term.category == "attack":
@@ -213,6 +220,14 @@ def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> l
         if reading.names and victim and famous:
             kinds.append(Kind.FAME)
     return kinds
+
+
+def _beside(crowd: Hit, dead: Sequence[Hit]) -> bool:
+    """Say whether a crowd stands just before a word of the dead."""
+    return any(0 <= hit.first - crowd.last <= _CROWD_REACH for hit in dead)
+
+
+_CROWD_REACH = 2
 
 
 def _most(kind: Kind, reading: Reading, main: Hit | None) -> float:
@@ -228,5 +243,8 @@ def _most(kind: Kind, reading: Reading, main: Hit | None) -> float:
 
 def _one_victim(reading: Reading, main: Hit | None) -> bool:
     """Say whether the attack seems to be on one person: then a public place adds little."""
-    one = reading.of(Kind.SINGLE) or (main is not None and main.term.tags & {"single", "weak"})
+    caught = {h.first for h in reading.of(Kind.CAP) if h.term.category == "arrest"}
+    # "A man arrested": the one who is caught is no victim.
+    alone = [h for h in reading.of(Kind.SINGLE) if h.last + 1 not in caught]
+    one = alone or (main is not None and main.term.tags & {"single", "weak"})
     return bool(one) and not reading.of(Kind.CROWD) and not reading.of(Kind.CHILDREN)

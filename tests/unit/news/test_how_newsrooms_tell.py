@@ -1,0 +1,185 @@
+"""Claims about how newsrooms tell of one event: its first hours and days."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from killswitch.news.grade import Detector
+from killswitch.news.item import Item, Signal
+from killswitch.news.policy import DetectPolicy
+from killswitch.watch.lexicons import load_lexicons
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+DETECTOR = Detector(load_lexicons(), DetectPolicy())
+
+
+def read(title: str, lang: str = "en") -> Signal:
+    """Grade one invented headline."""
+    item = Item(id="i", title=title, outlet="Harbour Post", lang=lang, first_seen=NOW)
+    return DETECTOR.grade(item)
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Dozens killed in crush at Khartoum stadium"),
+        ("en", "Passenger plane crashes in Sudan, 21 dead"),
+        ("fr", "Crash d'un avion de ligne au Soudan : 21 morts"),
+        ("de", "Jemen: Dutzende Tote bei Massenpanik"),
+        ("es", "Se hunde un ferri en Yemen: 22 muertos"),
+    ],
+)
+def test_an_accident_beside_a_war_needs_no_more_than_elsewhere(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "trip"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Dozens killed by Israeli fire in Gaza",
+        "Blast in Khartoum kills 20",
+        "Strike kills 20 in Aleppo",
+    ],
+)
+def test_a_blast_in_a_war_may_be_of_the_war(title: str) -> None:
+    assert str(read(title).grade) == "note"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Fire at migrant centre in Tijuana kills 27"),
+        ("fr", "Incendie dans un centre pour migrants à Tijuana : 27 morts"),
+        ("de", "27 Tote bei Brand in Migrantenzentrum in Tijuana"),
+        ("es", "Incendio en un centro de migrantes de Tijuana: 27 muertos"),
+        ("it", "Incendio in un centro migranti a Tijuana: 27 morti"),
+        ("pt", "Incêndio em centro de migrantes em Tijuana deixa 27 mortos"),
+    ],
+)
+def test_only_boats_of_migrants_are_told_week_after_week(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "trip"
+
+
+def test_a_boat_of_migrants_still_needs_more() -> None:
+    assert str(read("Migrant boat sinks off Libya, 27 dead").grade) == "note"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title", "grade"),
+    [
+        ("en", "Multiple people killed, dozens hurt as tornadoes tear through Kansas", "trip"),
+        ("en", "Tornado in Kansas: one killed, several houses down, dozens hurt", "note"),
+    ],
+)
+def test_many_dead_count_beside_a_number_of_injured(lang: str, title: str, grade: str) -> None:
+    assert str(read(title, lang).grade) == grade
+
+
+@pytest.mark.parametrize("title", ["Death toll at 26 after storm", "Velden storm: toll at 26"])
+def test_a_toll_may_stand_at_a_number(title: str) -> None:
+    assert read(title).toll == 26
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("fr", "Un poids lourd fauche des passants sur un marché"),
+        ("es", "Mueren atropellados en un mercado"),
+        ("it", "Uccide passanti in un mercato"),
+        ("pt", "Mata pedestres em um mercado"),
+    ],
+)
+def test_an_article_behind_a_preposition_counts_no_dead(lang: str, title: str) -> None:
+    assert read(title, lang).toll is None
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Plane crashes in Ontario, no survivors"),
+        ("fr", "Crash d'un petit avion en Savoie : aucun survivant"),
+        ("de", "Kleinflugzeug abgestürzt: keine Überlebenden"),
+        ("es", "Se estrella un helicóptero, sin supervivientes"),
+        ("it", "Precipita un elicottero, nessun superstite"),
+        ("pt", "Helicóptero cai, não há sobreviventes"),
+    ],
+)
+def test_nobody_survived_is_a_toll_without_a_number(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Dozens of pupils trapped as school collapses in Nairobi"),
+        ("fr", "Nairobi : des dizaines d'élèves sous les décombres d'une école effondrée"),
+        ("pt", "Escola desaba em Nairóbi, dezenas de crianças presas nos escombros"),
+    ],
+)
+def test_many_missing_far_away_are_enough(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "trip"
+
+
+def test_a_few_missing_far_away_are_not() -> None:
+    assert str(read("Two missing after boat capsizes off Kenya").grade) == "note"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Velden train disaster: signal fault blamed"),
+        ("fr", "Tuerie de Karvel : qui était le tireur"),
+        ("de", "Terroranschlag in Karvel: Wer war der Attentäter"),
+        ("es", "Masacre en una escuela de Karvel: quién era el autor"),
+        ("it", "Attentato a Karvel: chi era il terrorista"),
+        ("pt", "Massacre em escola de Karvel: quem era o autor"),
+    ],
+)
+def test_what_kills_many_is_told_for_days(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Velden stabbing: man identified"),
+        ("en", "Suspect charged over Velden school shooting"),
+        ("en", "Documents show failures before Velden school shooting"),
+    ],
+)
+def test_smaller_or_later_news_of_it_is_less(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "note"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Velden mall shooting: five dead, suspect arrested"),
+        ("fr", "Attaque terroriste à Karvel : un homme interpellé"),
+        ("de", "Terroranschlag in Karvel: Mann festgenommen"),
+        ("es", "Ataque terrorista en Karvel: un detenido"),
+        ("it", "Attacco terroristico a Karvel: un arrestato"),
+        ("pt", "Ataque terrorista em Karvel: um detido"),
+    ],
+)
+def test_an_arrest_in_the_first_hours_weighs_the_same_in_each_language(
+    lang: str, title: str
+) -> None:
+    assert str(read(title, lang).grade) == "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Casualties feared after powerful earthquake strikes western Nepal"),
+        ("fr", "Séisme au Népal : on redoute de nombreuses victimes"),
+        ("de", "Schweres Erdbeben in Nepal: Viele Tote befürchtet"),
+        ("es", "Fuerte terremoto en Nepal: se temen numerosas víctimas"),
+        ("it", "Terremoto in Nepal, si temono molte vittime"),
+        ("pt", "Sismo no Nepal: temem-se muitas vítimas"),
+    ],
+)
+def test_deaths_that_are_feared_are_told_not_warned_of(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "trip"

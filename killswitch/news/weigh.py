@@ -17,6 +17,7 @@ from killswitch.news.lexicon import Kind
 from killswitch.news.needs import need
 from killswitch.news.obituary import weigh_death
 from killswitch.news.reading import Reading, Weight
+from killswitch.news.wars import war_begins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,8 @@ _LEADER = 3.0
 # An attack on one whom everybody knows is an event by itself.
 _STRUCK = 4.0
 _NOTE = 0.1
+# More than one strike in most running wars needs.
+_WAR_BEGINS = 30.0
 _MOST_HURT = 0.9
 
 
@@ -74,6 +77,9 @@ def _weigh_event(reading: Reading) -> Weight:
     hurt = bool(
         dead or reading.of(Kind.INJURED) or reading.of(Kind.AGAIN) or reading.counts.missing
     )
+    begun = war_begins(reading)
+    if begun is not None:
+        return _weigh_war(reading, begun)
     if not strong and not (hurt and (events or dead)):
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no event told")
     main = max(strong or events, key=_tells_most, default=None)
@@ -88,7 +94,7 @@ def _weigh_event(reading: Reading) -> Weight:
         category = "road"
     have, parts = _have(reading, main, dead)
     needed, distance = need(reading, category)
-    missed = reading.counts.missing and category not in _FIGHTS
+    missed = reading.counts.missing and category not in _FIGHTS and _is_told(reading, main)
     score = round(have / needed, 3)
     if not strong and not (dead or reading.counts.dead or missed or reading.struck):
         # Clashes and raids that hurt many are grave, and no reason to stop everything.
@@ -97,6 +103,23 @@ def _weigh_event(reading: Reading) -> Weight:
     what = f"{category or 'deaths'} {distance}"
     why = f"{what}: {' + '.join(parts)} = {have:g} of {needed:g}"
     return Weight(grade=grade, score=score, category=category or "accident", why=why)
+
+
+def _weigh_war(reading: Reading, begun: Hit) -> Weight:
+    """Weigh the first hours of a war: more than any strike in a running one, whatever the toll."""
+    have = max(_WAR_BEGINS, begun.term.weight, reading.counts.dead or 0.0)
+    needed, distance = need(reading, "war")
+    score = round(have / needed, 3)
+    why = f"war {distance}: “{begun.term.text}” ({have:g}) = {have:g} of {needed:g}"
+    grade = Grade.TRIP if score >= 1 else Grade.NOTE
+    return Weight(grade=grade, score=score, category="war", why=why)
+
+
+def _is_told(reading: Reading, main: Hit | None) -> bool:
+    """Say whether an event is told beside the word "missing" itself."""
+    return main is not None and main.term.text not in {
+        hit.term.text for hit in reading.of(Kind.MISSING)
+    }
 
 
 _FIGHTS = ("attack", "war")

@@ -183,3 +183,64 @@ def test_an_arrest_in_the_first_hours_weighs_the_same_in_each_language(
 )
 def test_deaths_that_are_feared_are_told_not_warned_of(lang: str, title: str) -> None:
     assert str(read(title, lang).grade) == "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "US bombs Tehran in first strikes on Iranian capital"),
+        ("en", "Explosions heard in Caracas as US launches strikes on Venezuela"),
+        ("en", "India launches missile strikes on Pakistan"),
+        ("en", "Iran launches missile attack on Israel"),
+        ("fr", "Israël lance des frappes sur l'Iran, explosions à Téhéran"),
+        ("fr", "Violents combats entre l'armée et des paramilitaires à Addis Abeba"),
+        ("de", "Israel greift Iran an - Explosionen in Teheran"),
+        ("de", "Indien beschießt Pakistan mit Raketen"),
+        ("es", "Explosiones en Caracas: Estados Unidos ataca Venezuela"),
+        ("es", "India lanza misiles contra Pakistán"),
+        ("it", "Israele attacca l'Iran, esplosioni a Teheran"),
+        ("it", "Violenti combattimenti fra esercito e paramilitari nella capitale etiope"),
+        ("pt", "Israel lança ataque contra o Irão e há explosões em Teerão"),
+        ("pt", "Índia lança mísseis contra o Paquistão"),
+        ("en", "Hamas launches surprise attack on Israel"),
+        ("es", "Hamás lanza un ataque sorpresa contra Israel"),
+    ],
+)
+def test_a_war_begins_where_none_was(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Russia launches missiles at Kyiv overnight"),
+        ("en", "Israel launches strikes on southern Lebanon"),
+        ("en", "Poland scrambles jets as Russia launches strikes on Ukraine"),
+        ("fr", "La Russie lance des missiles sur Kiev, explosions dans la nuit"),
+        ("de", "Russland greift Ukraine mit Drohnen an, Explosionen in Kiew"),
+        ("es", "Rusia lanza misiles contra Kiev"),
+        ("it", "La Russia attacca Kiev, esplosioni nella notte"),
+        ("pt", "Rússia lança mísseis contra Kiev"),
+    ],
+)
+def test_a_night_of_a_running_war_begins_none(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) != "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Opposition launches attack on budget in Paris"),
+        ("de", "Opposition in Berlin greift Regierung scharf an"),
+        ("es", "El PP ataca a Sánchez en Madrid"),
+        ("it", "Salvini attacca Bruxelles sulle auto"),
+        ("fr", "Le patronat attaque le budget à Paris"),
+        ("pt", "Oposição ataca orçamento em Lisboa"),
+    ],
+)
+def test_parties_attack_and_begin_no_war(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "none"
+
+
+def test_nobody_is_missing_who_is_only_missed() -> None:
+    assert str(read("Mara Holloway on turning 50, missing old friends").grade) != "trip"

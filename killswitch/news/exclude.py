@@ -55,6 +55,8 @@ def _vetoed(reading: Reading, best: Weight) -> Weight | None:
         if "history" in hit.term.tags and best.category == "death" and reading.known:
             # Of whom everybody knows: "he changed the history of his country".
             continue
+        if category == "statistics" and _dies(reading, best):
+            continue
         if category in _HARD_VETOES:
             return _taken(best, hit, Grade.NONE)
         if best.category != "death" and not _counted(reading, category):
@@ -65,6 +67,12 @@ def _vetoed(reading: Reading, best: Weight) -> Weight | None:
             left = Grade.NOTE if strong and category == "politics" else Grade.NONE
             return _taken(best, hit, left)
     return None
+
+
+def _dies(reading: Reading, best: Weight) -> bool:
+    """Say whether a known person's death is told straight: "dies: what doctors explain"."""
+    straight = any(not hit.term.tags & {"loose", "giver"} for hit in reading.of(Kind.PERSON))
+    return best.category == "death" and bool(reading.known) and straight
 
 
 def _counted(reading: Reading, category: str) -> int:

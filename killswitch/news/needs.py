@@ -136,9 +136,14 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
 
 
 def _is_routine(reading: Reading) -> bool:
-    """Say whether it is what is told week after week: a boat, not a fire in a camp."""
+    """Say whether it is what is told week after week: a boat, no fire in a camp, not the worst."""
     on_land = any("land" in hit.term.tags for hit in reading.of(Kind.EVENT))
-    return bool(reading.of(Kind.ROUTINE)) and not on_land
+    worst = any(hit.term.weight >= _WORST for hit in reading.of(Kind.STRESS))
+    return bool(reading.of(Kind.ROUTINE)) and not on_land and not worst
+
+
+# "The worst shipwreck", "days of mourning": words that are kept for the rarest.
+_WORST = 3.5
 
 
 def _of_the_war(reading: Reading, category: str) -> bool:

@@ -96,13 +96,21 @@ def _old(reading: Reading, best: Weight) -> Weight | None:
     return None
 
 
+# Caps that no toll lifts: told by a report, long after, or counted over a time.
+_FIRM = frozenset({"inquiry", "sum"})
+# Beside one of these a sum is the event's: "lightning kills 100 in a day".
+_HAPPENS = frozenset({"accident", "attack", "disaster"})
+
+
 def _capped(reading: Reading, best: Weight) -> Weight | None:
     """Let caps leave a part of it."""
     caps = [h for h in reading.of(Kind.CAP) if h.term.category != "relative"]
     if best.category == "death":
         return _told_once_more(reading, best, caps)
-    inquiry = any(h.term.category == "inquiry" for h in caps)
-    if not caps or (_toll_trips(reading) and not inquiry):
+    if any(h.term.category in _HAPPENS for h in reading.of(Kind.EVENT)):
+        caps = [h for h in caps if h.term.category != "sum"]
+    firm = any(h.term.category in _FIRM for h in caps)
+    if not caps or (_toll_trips(reading) and not firm):
         return None
     gentle = all(h.term.category in _LEFT for h in caps)
     score = best.score * min(_share(reading, h) for h in caps)
@@ -121,10 +129,17 @@ def _share(reading: Reading, cap: Hit) -> float:
     return _LEFT.get(cap.term.category, _WARNED)
 
 
+# "Mort de X : l'autopsie": a noun opens the reports of months, a verb those of the first day.
+_NOUNS = ("mort de", "mort d", "mort du", "deces d", "tod ", "muerte ", "morte d", "disparition ")
+
+
 def _told_once_more(reading: Reading, best: Weight, caps: list[Hit]) -> Weight | None:
     """Let a funeral or an inheritance be no news of a death."""
     later = [h for h in caps if h.term.category == "later"]
-    passing = all(h.term.tags & {"loose", "giver"} for h in reading.of(Kind.PERSON))
+    passing = all(
+        h.term.tags & {"loose", "giver"} or h.term.text.startswith(_NOUNS)
+        for h in reading.of(Kind.PERSON)
+    )
     if not later or not passing:
         return None
     told = _taken(best, later[0], Grade.NOTE)

@@ -82,8 +82,9 @@ def _swallowed(hit: Hit, found: list[Hit]) -> bool:
 
 def _held(hit: Hit, found: list[Hit]) -> bool:
     """
-    Say whether a longer phrase holds an exclusion: it tells something ("calls for help"), or takes
-    less ("appears in court").
+    Say whether a longer phrase holds an exclusion.
+
+    It tells something ("calls for help"), or takes less ("appears in court").
     """
     return any(
         other.first <= hit.first

@@ -243,9 +243,23 @@ def _stands_behind(
     until = min(hit.first for hit in said)
     between = f" {' '.join(words[known.last + 1 : until])} "
     _, parted, behind = between.partition(f" {BREAK} ")
+    if parted and _of_his(behind.split(), hits, words):
+        return True
     if any(hit.first == known.last + 1 for hit in hits if hit.term.kind is Kind.ROLE):
         parted, behind = "role", between
     return bool(parted) and any(fold(name) in f" {behind}" for name in names)
+
+
+def _of_his(behind: Sequence[str], hits: Sequence[Hit], words: Sequence[str]) -> bool:
+    """Say whether one of theirs is told of behind a colon: "X: his drummer Y has died"."""
+    roles = {words[hit.first] for hit in hits if hit.term.kind is Kind.ROLE}
+    first = next((at for at, word in enumerate(behind) if word in _HIS), None)
+    return first is not None and bool(roles & set(behind[first + 1 : first + 1 + _KIN]))
+
+
+_HIS = frozenset(
+    words_of("his her their son sa ses leur sein seine ihr ihre su sus suo sua seu seus suas")
+)
 
 
 def _mourns(known: Found, said: Sequence[Hit]) -> bool:
@@ -300,22 +314,12 @@ def _dies(
         beside: Words of relatives, and the places of the words that may stand between.
     """
     kin, told = beside
+    if known.first > hit.last:
+        return _dies_behind(known, hit, words, told)
     loose = "loose" in hit.term.tags
     after_only = "giver" in hit.term.tags or hit.term.text.rsplit(" ", 1)[-1] in _OF
-    if known.first > hit.last:
-        if "subject" in hit.term.tags:
-            return False
-        apart = range(hit.last + 1, known.first)
-        if apart and words[known.first - 1] in _GENITIVE:
-            return False
-        giver = "giver" in hit.term.tags
-        parting = [words[at] for at in apart if giver or at not in told]
-        near = _BESIDE + 1 if giver else _NEAR
-        return len(parting) <= near and BREAK not in parting
     between = words[known.last + 1 : hit.first]
-    if loose and known.first and words[known.first - 1] in _SINCE:
-        return False
-    if after_only:
+    if after_only or (loose and known.first and words[known.first - 1] in _SINCE):
         return False
     if any(known.last < other.first < hit.first for other in kin):
         return False
@@ -323,3 +327,16 @@ def _dies(
         return True
     near = _NEAR if not loose else _BESIDE
     return len([word for word in between if word not in ("s", BREAK)]) <= near
+
+
+def _dies_behind(known: Found, hit: Hit, words: Sequence[str], told: frozenset[int]) -> bool:
+    """Say whether a name behind the words of a death is that of the dead."""
+    apart = range(hit.last + 1, known.first)
+    of_another = bool(apart) and words[known.first - 1] in _GENITIVE
+    has_one = words[known.last + 1 : known.last + 2] == ["s"]
+    if "subject" in hit.term.tags or of_another or has_one:
+        return False
+    giver = "giver" in hit.term.tags
+    parting = [words[at] for at in apart if giver or at not in told]
+    near = _BESIDE + 1 if giver else _NEAR
+    return len(parting) <= near and BREAK not in parting

@@ -61,7 +61,10 @@ _CRIME = ((3, 1.0), (4, 0.9))
 _BATTLE = ((4, 1.0),)
 # Newsrooms tell of weather before anybody dies of it: many small reports make no pause of it. They
 # tell of a great disaster at different hours, whatever the words: two are enough for the greatest.
-_WEATHER = ((0, 4.0), (2, 1.0),)
+_WEATHER = (
+    (0, 4.0),
+    (2, 1.0),
+)
 _TOLD = {"death": _FAME, "attack": _CRIME, "war": _BATTLE, "disaster": _WEATHER}
 # Reports that are severe each by themselves, and the sum of all, may come over so many windows.
 _LASTING = 4

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from killswitch.news.exclude import after_exclusions
 from killswitch.news.item import Grade
-from killswitch.news.lexicon import Kind
+from killswitch.news.lexicon import Kind, Side
 from killswitch.news.needs import need
 from killswitch.news.obituary import weigh_death
 from killswitch.news.reading import Reading, Weight
@@ -84,7 +84,7 @@ def _weigh_event(reading: Reading) -> Weight:
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no event told")
     main = max(strong or events, key=_tells_most, default=None)
     category = main.term.category if main else ""
-    if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
+    if main is None and _children_die(reading, dead) and reading.of(Kind.SETTING):
         # Children killed at a school: no accident is told, so read it as what it most often is.
         category = "attack"
     if main and category == "accident" and _by_attack(reading, main):
@@ -123,6 +123,18 @@ def _is_told(reading: Reading, main: Hit | None) -> bool:
 
 
 _FIGHTS = ("attack", "war")
+
+
+def _children_die(reading: Reading, dead: Sequence[Hit]) -> bool:
+    """Say whether children are told beside the dead, not only somewhere in the headline."""
+    return any(
+        0 < hit.first - child.last <= _CHILD_REACH or 0 < child.first - hit.last <= _CHILD_REACH
+        for child in reading.of(Kind.CHILDREN)
+        for hit in dead
+    )
+
+
+_CHILD_REACH = 3
 
 
 def _by_attack(reading: Reading, main: Hit) -> bool:
@@ -203,6 +215,8 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
     for kind in _telling_kinds(reading, main, dead):
         inside = kind is Kind.SETTING
         apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
+        if kind is Kind.CROWD:
+            apart = [hit for hit in apart if not _alive(hit, reading)]
         if reading.counts.dead or reading.counts.injured:
             apart = [hit for hit in apart if "untold" not in hit.term.tags and not _mild(hit)]
         best = max(apart, key=lambda h: h.term.weight, default=None)
@@ -211,6 +225,14 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
             worth = best.term.weight * (_LEADER if kind is Kind.FAME else 1)
             extras.append((min(worth, most), f"“{best.term.text}”"))
     return extras
+
+
+def _alive(crowd: Hit, reading: Reading) -> bool:
+    """Say whether the crowd does something that only the living do: "thousands protest"."""
+    return any(
+        figure.first == crowd.last + 1 and figure.term.side is Side.BEFORE
+        for figure in reading.of(Kind.FIGURE)
+    )
 
 
 def _mild(hit: Hit) -> bool:

@@ -244,3 +244,50 @@ def test_parties_attack_and_begin_no_war(lang: str, title: str) -> None:
 
 def test_nobody_is_missing_who_is_only_missed() -> None:
     assert str(read("Mara Holloway on turning 50, missing old friends").grade) != "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "194 deaths in a day, 72 in the capital alone"),
+        ("fr", "Covid : 120 morts en 24 heures"),
+        ("de", "120 Tote in 24 Stunden"),
+        ("es", "120 muertos en las últimas 24 horas"),
+        ("it", "120 morti nelle ultime 24 ore"),
+        ("pt", "120 mortes em 24 horas"),
+    ],
+)
+def test_what_is_counted_over_a_time_is_a_sum(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) != "trip"
+
+
+def test_an_event_may_kill_many_in_a_day() -> None:
+    assert str(read("Landslides kill 100 in a day in Nepal").grade) == "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title", "toll"),
+    [
+        ("fr", "Au moins 120 victimes de fausses annonces de location", None),
+        ("fr", "Incendie d'un immeuble : au moins 12 victimes", 12),
+        ("fr", "Très bon bilan pour la saison 21", None),
+        ("it", "Truffa agli anziani: 40 vittime in provincia", None),
+        ("it", "Crolla una palazzina: 12 vittime", 12),
+        ("es", "Estafa inmobiliaria con 40 víctimas", None),
+        ("pt", "Burla online fez 40 vítimas", None),
+        ("de", "Enkeltrick: 40 Opfer in Hamburg", None),
+    ],
+)
+def test_victims_are_dead_only_where_an_event_is_told(
+    lang: str, title: str, toll: int | None
+) -> None:
+    assert read(title, lang).toll == toll
+
+
+def test_a_crowd_that_protests_is_alive() -> None:
+    assert str(read("Thousands protest after death in police custody").grade) != "trip"
+
+
+def test_pupils_who_mourn_are_not_the_dead() -> None:
+    title = "Students raise money at university for lecturer who died"
+    assert str(read(title).grade) != "trip"

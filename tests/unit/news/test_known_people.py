@@ -136,3 +136,22 @@ def test_callings_may_stand_between_a_death_and_the_name(lang: str, title: str) 
 )
 def test_the_death_of_somebody_of_theirs_is_not_theirs(lang: str, title: str) -> None:
     assert graded(title, lang) != "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("fr", "Mort de Mara Holloway : les résultats de l'autopsie"),
+        ("fr", "Mort de Mara Holloway : ses dernières volontés dévoilées"),
+        ("fr", "Mara Holloway : son bassiste Luc Arlan est décédé"),
+        ("en", "Mara Holloway: her drummer Tom Ives has died"),
+        ("es", "Muerte de Mara Holloway: la autopsia aclara las causas"),
+    ],
+)
+def test_the_reports_of_later_and_of_others_are_less(lang: str, title: str) -> None:
+    assert graded(title, lang) != "trip"
+
+
+@pytest.mark.parametrize("title", ["Mara Holloway dies: what doctors know of symptoms"])
+def test_a_straight_death_outweighs_the_advice_beside_it(title: str) -> None:
+    assert graded(title) == "trip"

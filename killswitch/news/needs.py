@@ -119,7 +119,7 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
         toll = reading.counts.missing
     if _is_routine(reading):
         at_home, elsewhere = at_home * _ROUTINE_NEAR, elsewhere * _ROUTINE_FAR
-    if category == "attack" and (not places or places & _GUNS.keys()) and _shots(reading):
+    if category == "attack" and (places or reading.home) & _GUNS.keys() and _shots(reading):
         at_home = _GUNS["us"]
     if category == "attack" and _private(reading):
         at_home = max(at_home, _PRIVATE)
@@ -137,9 +137,11 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
 
 def _is_routine(reading: Reading) -> bool:
     """Say whether it is what is told week after week: a boat, no fire in a camp, not the worst."""
+    if not reading.of(Kind.ROUTINE):
+        return False
     on_land = any("land" in hit.term.tags for hit in reading.of(Kind.EVENT))
     worst = any(hit.term.weight >= _WORST for hit in reading.of(Kind.STRESS))
-    return bool(reading.of(Kind.ROUTINE)) and not on_land and not worst
+    return not on_land and not worst
 
 
 # "The worst shipwreck", "days of mourning": words that are kept for the rarest.
@@ -173,4 +175,10 @@ def _listed(places: frozenset[str]) -> str:
 def _shots(reading: Reading) -> bool:
     """Say whether the attack is told in words of shooting."""
     told = " ".join(hit.term.text for hit in reading.of(Kind.EVENT))
-    return any(word in told for word in ("shoot", "shot", "gun"))
+    return any(word in told for word in _SHOTS)
+
+
+_SHOTS = (
+    "shoot", "shot", "gun", "fusillade", "tireur", "tirs", "coups de feu", "schuss", "schutz",
+    "schiess", "tirote", "tirador", "disparo", "balacera", "sparator", "spari", "atirador",
+)  # fmt: skip

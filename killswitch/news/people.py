@@ -289,10 +289,22 @@ _BETWEEN = frozenset(
 _GENITIVE = frozenset({"of", "de", "d", "di", "del", "della", "du", "des", "do", "da", "von", "s"})
 
 
+# What is named for people.
+_THINGS = frozenset(
+    words_of(
+        "show foundation award awards stadium arena band orchestra estate museum theatre theater"
+        " impersonator lookalike trust school academy fan fans biopic tribute revival project"
+    )
+)
+
+
 def _has_one(known: Found, hits: Sequence[Hit], words: Sequence[str]) -> bool:
-    """Say whether somebody of the known person's is told of: "X's former drummer"."""
+    """Say whether one or a thing of the known person's is told of: "X's drummer", "X Show"."""
     after = known.last + 1
-    if words[after : after + 1] != ["s"]:
+    behind = words[after : after + 1]
+    if _THINGS.intersection(behind):
+        return True
+    if behind != ["s"]:
         return False
     roles = [hit for hit in hits if hit.term.kind is Kind.ROLE and "leader" not in hit.term.tags]
     return any(after < hit.first <= after + _KIN for hit in roles)

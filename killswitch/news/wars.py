@@ -35,6 +35,8 @@ def war_begins(reading: Reading) -> Hit | None:
         The words, or None.
     """
     events = reading.of(Kind.EVENT)
+    if not (events and reading.places):
+        return None
     told = [hit for hit in events if "begins" in hit.term.tags]
     if any("assault" in hit.term.tags for hit in events):
         told += [hit for hit in events if _is_blasts(hit)]

@@ -84,7 +84,7 @@ def _weigh_event(reading: Reading) -> Weight:
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no event told")
     main = max(strong or events, key=_tells_most, default=None)
     category = main.term.category if main else ""
-    if main is None and _children_die(reading, dead) and reading.of(Kind.SETTING):
+    if main is None and reading.of(Kind.SETTING) and _children_die(reading, dead):
         # Children killed at a school: no accident is told, so read it as what it most often is.
         category = "attack"
     if main and category == "accident" and _by_attack(reading, main):
@@ -170,9 +170,10 @@ def _have(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> tuple[floa
     """Add up what the headline tells, in deaths, with the reasons."""
     toll = reading.counts.dead
     stands = main.term.weight if main else 1.0
-    if main and toll is None and not dead and "mass" in main.term.tags and reading.counts.injured:
-        stands = min(stands, _MASS_UNHURT)
     attack = main is not None and main.term.category == "attack"
+    mass = main is not None and "mass" in main.term.tags
+    if (attack or mass) and toll is None and not dead and reading.counts.injured:
+        stands = min(stands, _MASS_UNHURT)
     if toll and not (attack and (reading.counts.injured or 0) >= _MANY_INJURED):
         stands = min(stands, toll + 1.0)
     if toll is None and attack and _one_victim(reading, main) and not reading.counts.injured:

@@ -73,7 +73,8 @@ def _weigh_event(reading: Reading) -> Weight:
     """Weigh the headline as an attack, accident, disaster or strike."""
     events = _events(reading)
     strong = [h for h in events if "weak" not in h.term.tags]
-    dead = reading.of(Kind.DEAD)
+    # "Leaves", "rises to": they take a number of the dead, and tell of none without one.
+    dead = [h for h in reading.of(Kind.DEAD) if "rise" not in h.term.tags]
     hurt = bool(
         dead or reading.of(Kind.INJURED) or reading.of(Kind.AGAIN) or reading.counts.missing
     )

@@ -291,3 +291,49 @@ def test_a_crowd_that_protests_is_alive() -> None:
 def test_pupils_who_mourn_are_not_the_dead() -> None:
     title = "Students raise money at university for lecturer who died"
     assert str(read(title).grade) != "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Velden attack: police rule out terrorism"),
+        ("fr", "Explosion à Karvel : la piste terroriste écartée"),
+        ("de", "Angriff in Karvel: Keine Anhaltspunkte für Terroranschlag"),
+        ("es", "Explosión en Karvel: la policía descarta un atentado"),
+        ("it", "Esplosione a Karvel, esclusa la pista terroristica"),
+        ("pt", "Explosão em Karvel: polícia descarta terrorismo"),
+    ],
+)
+def test_what_it_was_not_does_not_count(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) != "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("fr", "Karvel : une fusillade fait cinq blessés"),
+        ("de", "Schießerei in Karvel: Mann stirbt, Frau schwer verletzt"),
+        ("es", "Tiroteo en Karvel: cinco heridos"),
+        ("it", "Sparatoria a Karvel, cinque feriti"),
+        ("pt", "Tiroteio em Karvel deixa cinco feridos"),
+    ],
+)
+def test_shots_that_hurt_a_few_are_noted(lang: str, title: str) -> None:
+    assert str(read(title, lang).grade) == "note"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title", "grade"),
+    [
+        ("en", "Three killed in shooting in Texas", "note"),
+        ("fr", "États-Unis : une fusillade fait trois morts au Texas", "note"),
+        ("de", "Schüsse in Texas: drei Tote", "note"),
+        ("it", "Sparatoria in Texas, tre morti", "note"),
+        ("fr", "Fusillade à Bruxelles : trois morts", "trip"),
+        ("de", "Schüsse in Wien: drei Tote", "trip"),
+    ],
+)
+def test_american_shootings_need_one_more_in_each_language(
+    lang: str, title: str, grade: str
+) -> None:
+    assert str(read(title, lang).grade) == grade

@@ -131,6 +131,7 @@ def test_callings_may_stand_between_a_death_and_the_name(lang: str, title: str) 
         ("de", "Tod der Managerin von Mara Holloway"),
         ("es", "Muere el representante de Mara Holloway"),
         ("it", "Morto il regista di Mara Holloway"),
+        ("en", "Mara Holloway Show regular Tom Ives dies at 71"),
         ("pt", "Morreu o empresário de Mara Holloway"),
     ],
 )

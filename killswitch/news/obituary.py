@@ -95,9 +95,14 @@ def _fame(reading: Reading) -> Iterator[tuple[float, str]]:
         yield _RELATIVE, f"“{relative[0].term.text}”"
 
 
+# Known by the office alone; beside a name it is a father ("el papá de") or a surname.
+_POPES = frozenset({"papa", "pape", "papst", "pope"})
+
+
 def _held_office(reading: Reading) -> bool:
     """Say whether the words of fame are an office: who led a country ("former president")."""
-    led = [hit for hit in reading.of(Kind.ROLE) if "leader" in hit.term.tags]
+    roles = [hit for hit in reading.of(Kind.ROLE) if hit.term.text not in _POPES]
+    led = [hit for hit in roles if "leader" in hit.term.tags]
     return any(
         hit.term.weight >= _FAMOUS and office.first <= hit.first and hit.last <= office.last
         for hit in reading.of(Kind.FAME)

@@ -302,8 +302,10 @@ def _has_one(known: Found, hits: Sequence[Hit], words: Sequence[str]) -> bool:
     """Say whether one or a thing of the known person's is told of: "X's drummer", "X Show"."""
     after = known.last + 1
     behind = words[after : after + 1]
-    if _THINGS.intersection(behind):
-        return True
+    titled = " " not in known.name and _GENITIVE.intersection(behind)
+    if titled or _THINGS.intersection(behind):
+        # "The papa of X" is a father, no pope.
+        return "s" not in behind
     if behind != ["s"]:
         return False
     roles = [hit for hit in hits if hit.term.kind is Kind.ROLE and "leader" not in hit.term.tags]

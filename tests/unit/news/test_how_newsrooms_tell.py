@@ -337,3 +337,21 @@ def test_american_shootings_need_one_more_in_each_language(
     lang: str, title: str, grade: str
 ) -> None:
     assert str(read(title, lang).grade) == grade
+
+
+@pytest.mark.parametrize(
+    ("lang", "title", "grade"),
+    [
+        ("en", "The Pope has died", "trip"),
+        ("fr", "Le pape est mort", "trip"),
+        ("de", "Papst gestorben", "trip"),
+        ("es", "Muere el papa", "trip"),
+        ("it", "È morto il Papa", "trip"),
+        ("pt", "Morreu o Papa", "trip"),
+        ("es", "Muere el papá de Tomás Arlen", "note"),
+        ("it", "È morto il papà di Tom Arlen", "note"),
+        ("fr", "Mort de l'ancien garde du corps du pape", "note"),
+    ],
+)
+def test_one_office_needs_no_name(lang: str, title: str, grade: str) -> None:
+    assert str(read(title, lang).grade) == grade

@@ -60,6 +60,9 @@ def _vetoed(reading: Reading, best: Weight) -> Weight | None:
         if category in _HARD_VETOES:
             return _taken(best, hit, Grade.NONE)
         if best.category != "death" and not _counted(reading, category):
+            if category == "politics" and (reading.struck or reading.in_office):
+                # Shot on the campaign trail: politics is where it happened.
+                continue
             strong = any("weak" not in h.term.tags for h in reading.of(Kind.EVENT))
             if strong and reading.of(Kind.DEAD) and reading.of(Kind.INJURED):
                 # "Dead and injured" is said of people only.

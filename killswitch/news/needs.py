@@ -158,11 +158,17 @@ def _of_the_war(reading: Reading, category: str) -> bool:
     return fought or any("land" in hit.term.tags for hit in told)
 
 
+def is_near(reading: Reading) -> bool:
+    """Say whether it happens at home or in a comparable country, as far as places are told."""
+    return not reading.places or bool(reading.places & (NEAR | reading.home))
+
+
 def _private(reading: Reading) -> bool:
     """Say whether a crime is told, and nothing of the public: a family, a feud, a home."""
     told = [hit for hit in reading.of(Kind.EVENT) if hit.term.category == "attack"]
     many = any(hit.term.weight > 1 for hit in reading.of(Kind.CROWD))
-    public = reading.of(Kind.SETTING) or reading.of(Kind.CHILDREN) or many or reading.struck
+    told_in_office = reading.struck or reading.in_office
+    public = reading.of(Kind.SETTING) or reading.of(Kind.CHILDREN) or many or told_in_office
     crime = any("single" in hit.term.tags for hit in told)
     return crime and not public and all(hit.term.tags & {"single", "weak"} for hit in told)
 

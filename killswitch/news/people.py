@@ -25,6 +25,7 @@ from killswitch.news.lexicon import Kind, Side
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from killswitch.news.lexicon import Term
     from killswitch.news.match import Hit
 
 WORLD = "world"
@@ -174,6 +175,30 @@ def the_struck_leaders(hits: Sequence[Hit], words: Sequence[str]) -> tuple[str, 
             if _side_by_side(leader, blow, words) and not _owns(leader, words)
         )
     )
+
+
+def the_struck_in_office(hits: Sequence[Hit], words: Sequence[str]) -> tuple[Term, ...]:
+    """Say which holders of an office (``mayor``), or people on duty, are told to be struck."""
+    blows = [h for h in hits if h.term.kind is Kind.EVENT and "blow" in h.term.tags]
+    killed = [h for h in hits if h.term.kind is Kind.DEAD and h.term.side is not Side.AFTER]
+    roles = [h for h in hits if h.term.kind is Kind.ROLE and h.term.tags & {"office", "duty"}]
+    return tuple(
+        dict.fromkeys(
+            role.term
+            for role in roles
+            for blow in (*blows, *killed)
+            # "A policeman killed", never "killed by a policeman", which other words may say, too.
+            if (role.last < blow.first or (blow in blows and "duty" not in role.term.tags))
+            and _side_by_side(role, blow, words)
+            and not _owns(role, words)
+            and not _BY.intersection(words[max(role.first - _BY_REACH, 0) : role.first])
+        )
+    )
+
+
+# "shot by the mayor's guard": such a word stands at most so many words before who did it.
+_BY = frozenset({"by", "par", "von", "durch", "por", "da", "dal", "dalla", "dai", "pelo", "pela"})
+_BY_REACH = 2
 
 
 # "Tiger Woods has shot 68": who shoots is not shot, unless "been" says so.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from killswitch.news.exclude import after_exclusions
 from killswitch.news.item import Grade
 from killswitch.news.lexicon import Kind, Side
-from killswitch.news.needs import need
+from killswitch.news.needs import is_near, need
 from killswitch.news.obituary import weigh_death
 from killswitch.news.reading import Reading, Weight
 from killswitch.news.wars import war_begins
@@ -22,6 +22,7 @@ from killswitch.news.wars import war_begins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from killswitch.news.lexicon import Term
     from killswitch.news.match import Hit
 
 _INJURED_PER_DEATH = 6.0
@@ -42,6 +43,8 @@ _ONE = 1.5
 _LEADER = 3.0
 # An attack on one whom everybody knows is an event by itself.
 _STRUCK = 4.0
+# A killed mayor or officer on duty is told as a wound of the country, where it is at home.
+_IN_OFFICE, _ON_DUTY, _IN_OFFICE_FAR = 3.0, 2.0, 1.0
 _NOTE = 0.1
 # More than one strike in most running wars needs.
 _WAR_BEGINS = 30.0
@@ -214,6 +217,9 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
     attack = main is not None and main.term.category == "attack"
     if attack and reading.struck:
         extras.append((_STRUCK, f"{reading.struck[0]} known to the public"))
+    elif attack and (in_office := max(reading.in_office, key=_worth_of_office, default=None)):
+        worth = _worth_of_office(in_office) if is_near(reading) else _IN_OFFICE_FAR
+        extras.append((worth, f"“{in_office.text}”"))
     for kind in _telling_kinds(reading, main, dead):
         inside = kind is Kind.SETTING
         apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
@@ -235,6 +241,11 @@ def _alive(crowd: Hit, reading: Reading) -> bool:
         figure.first == crowd.last + 1 and figure.term.side is Side.BEFORE
         for figure in reading.of(Kind.FIGURE)
     )
+
+
+def _worth_of_office(role: Term) -> float:
+    """Return what it adds that somebody in this office, or on this duty, was struck."""
+    return _IN_OFFICE if "office" in role.tags else _ON_DUTY
 
 
 def _mild(hit: Hit) -> bool:

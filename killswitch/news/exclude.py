@@ -26,6 +26,8 @@ _RUNNING_SUM = 1000
 # News of the hours after a great attack or accident is still that event; a warning is none yet.
 _LEFT = {"aftermath": 0.6, "later": 0.7, "arrest": 0.85}
 _WARNED, _MOST_WARNED = 0.6, 0.9
+# What kills many by its nature is told for days, and each headline tells the tragedy again.
+_MASS_LEFT = 0.8
 # A funeral or an inheritance tells a death once more; it does not make it wider known.
 _LATER = 0.25
 
@@ -53,9 +55,14 @@ def _vetoed(reading: Reading, best: Weight) -> Weight | None:
         if "history" in hit.term.tags and best.category == "death" and reading.known:
             # Of whom everybody knows: "he changed the history of his country".
             continue
+        if category == "statistics" and _dies(reading, best):
+            continue
         if category in _HARD_VETOES:
             return _taken(best, hit, Grade.NONE)
         if best.category != "death" and not _counted(reading, category):
+            if category == "politics" and (reading.struck or reading.in_office):
+                # Shot on the campaign trail: politics is where it happened.
+                continue
             strong = any("weak" not in h.term.tags for h in reading.of(Kind.EVENT))
             if strong and reading.of(Kind.DEAD) and reading.of(Kind.INJURED):
                 # "Dead and injured" is said of people only.
@@ -63,6 +70,12 @@ def _vetoed(reading: Reading, best: Weight) -> Weight | None:
             left = Grade.NOTE if strong and category == "politics" else Grade.NONE
             return _taken(best, hit, left)
     return None
+
+
+def _dies(reading: Reading, best: Weight) -> bool:
+    """Say whether a known person's death is told straight: "dies: what doctors explain"."""
+    straight = any(not hit.term.tags & {"loose", "giver"} for hit in reading.of(Kind.PERSON))
+    return best.category == "death" and bool(reading.known) and straight
 
 
 def _counted(reading: Reading, category: str) -> int:
@@ -86,16 +99,24 @@ def _old(reading: Reading, best: Weight) -> Weight | None:
     return None
 
 
+# Caps that no toll lifts: told by a report, long after, or counted over a time.
+_FIRM = frozenset({"inquiry", "sum"})
+# Beside one of these a sum is the event's: "lightning kills 100 in a day".
+_HAPPENS = frozenset({"accident", "attack", "disaster"})
+
+
 def _capped(reading: Reading, best: Weight) -> Weight | None:
     """Let caps leave a part of it."""
     caps = [h for h in reading.of(Kind.CAP) if h.term.category != "relative"]
     if best.category == "death":
         return _told_once_more(reading, best, caps)
-    inquiry = any(h.term.category == "inquiry" for h in caps)
-    if not caps or (_toll_trips(reading) and not inquiry):
+    if any(h.term.category in _HAPPENS for h in reading.of(Kind.EVENT)):
+        caps = [h for h in caps if h.term.category != "sum"]
+    firm = any(h.term.category in _FIRM for h in caps)
+    if not caps or (_toll_trips(reading) and not firm):
         return None
     gentle = all(h.term.category in _LEFT for h in caps)
-    score = best.score * min(_LEFT.get(h.term.category, _WARNED) for h in caps)
+    score = best.score * min(_share(reading, h) for h in caps)
     if not gentle:
         score = min(score, _MOST_WARNED)
     why = f"{caps[0].term.category} “{caps[0].term.text}” takes some; else {best.why}"
@@ -103,10 +124,25 @@ def _capped(reading: Reading, best: Weight) -> Weight | None:
     return replace(best, grade=grade, score=round(score, 3), why=why)
 
 
+def _share(reading: Reading, cap: Hit) -> float:
+    """Return the part that a cap leaves."""
+    mass = any("mass" in h.term.tags for h in reading.of(Kind.EVENT))
+    if "early" in cap.term.tags and mass:
+        return _MASS_LEFT
+    return _LEFT.get(cap.term.category, _WARNED)
+
+
+# "Mort de X : l'autopsie": a noun opens the reports of months, a verb those of the first day.
+_NOUNS = ("mort de", "mort d", "mort du", "deces d", "tod ", "muerte ", "morte d", "disparition ")
+
+
 def _told_once_more(reading: Reading, best: Weight, caps: list[Hit]) -> Weight | None:
     """Let a funeral or an inheritance be no news of a death."""
     later = [h for h in caps if h.term.category == "later"]
-    passing = all(h.term.tags & {"loose", "giver"} for h in reading.of(Kind.PERSON))
+    passing = all(
+        h.term.tags & {"loose", "giver"} or h.term.text.startswith(_NOUNS)
+        for h in reading.of(Kind.PERSON)
+    )
     if not later or not passing:
         return None
     told = _taken(best, later[0], Grade.NOTE)

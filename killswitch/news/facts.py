@@ -218,12 +218,19 @@ def _tells_deaths(hit: Hit, hits: Sequence[Hit]) -> bool:
 
     "The toll rises to 14 dead", "quake claims 200 lives"; but prices rise and courts hear claims.
     """
-    if hit.term.kind is not Kind.DEAD or not hit.term.tags & {"rise", "lives"}:
+    if hit.term.kind is not Kind.DEAD or not hit.term.tags & _COMPANY:
         return True
-    if any(h.term.kind is Kind.DEAD and not h.term.tags & {"rise", "lives"} for h in hits):
+    if any(h.term.kind is Kind.DEAD and not h.term.tags & _COMPANY for h in hits):
         return True
+    if "event" in hit.term.tags:
+        return any(h.term.kind in _EVENTS and h.term.text != hit.term.text for h in hits)
     events = (h for h in hits if h.term.kind is Kind.EVENT and "weak" not in h.term.tags)
     return "lives" in hit.term.tags and next(events, None) is not None
+
+
+# Words that take a number only in company, and what "victims" need: any event.
+_COMPANY = frozenset({"rise", "lives", "event"})
+_EVENTS = frozenset({Kind.EVENT, Kind.VEHICLE, Kind.INJURED, Kind.MISSING})
 
 
 def _joined(at: int, taken: Mapping[int, tuple[int, int]], words: Sequence[str]) -> int:
@@ -314,16 +321,24 @@ def _die(figure: Hit, hits: Sequence[Hit]) -> bool:
     )
 
 
-# "à 14 morts", "at 14 dead", "a 52 muertos": no age, with a word of death right behind it.
-_SMALL_WORDS = frozenset({"a", "at"})
+# "à 14 morts", "at 14 dead", "en 52 muertos": no age, with a word of death right behind it.
+_SMALL_WORDS = frozenset({"a", "at", "dans", "em", "en", "in", "su", "sur"})
 
 
 def _part_of_toll(figure: Hit, hits: Sequence[Hit]) -> bool:
     """Say whether the word belongs to a longer phrase of the dead: "sale a", "monte à"."""
     return any(
-        hit.term.kind is Kind.DEAD and hit.first < figure.first and figure.last <= hit.last
+        hit.term.kind is Kind.DEAD
+        and hit.first < figure.first
+        and (figure.last <= hit.last or _stands_at(hit, figure))
         for hit in hits
     )
+
+
+def _stands_at(toll: Hit, figure: Hit) -> bool:
+    """Say whether a small word leads from a toll to its number: "death toll at 26"."""
+    small = figure.term.text in _SMALL_WORDS
+    return small and "far" in toll.term.tags and figure.first == toll.last + 1
 
 
 def _gap(at: int, end: int, hit: Hit) -> float | None:

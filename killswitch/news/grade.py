@@ -19,7 +19,13 @@ from killswitch.news.lexicon import Kind, Lexicon, Term
 from killswitch.news.match import Matcher
 from killswitch.news.mentions import near_to_us, persons_told
 from killswitch.news.needs import HOMES
-from killswitch.news.people import People, the_dead, the_struck, the_struck_leaders
+from killswitch.news.people import (
+    People,
+    the_dead,
+    the_struck,
+    the_struck_in_office,
+    the_struck_leaders,
+)
 from killswitch.news.policy import DetectPolicy
 from killswitch.news.reading import Reading
 from killswitch.news.weigh import weigh
@@ -58,6 +64,8 @@ _TOLD_IN_SIGNAL = frozenset(
     }
 )
 _NOT_TOLD = frozenset({Kind.MASK, Kind.PLACE, Kind.VETO, Kind.CAP})
+# Bishop, Richter, Pope: where it lends no fame, such a word may well be part of a name.
+_ALSO_NAMES = frozenset({"leader", "office", "duty"})
 _NO_NAMES = frozenset({Kind.EVENT, Kind.DEAD, Kind.PERSON, Kind.ROLE, Kind.FIGURE})
 
 
@@ -78,7 +86,7 @@ class _Language:
         self.plain = lexicon.common | {
             word
             for t in lexicon.terms
-            if t.kind in _NO_NAMES and "leader" not in t.tags
+            if t.kind in _NO_NAMES and (t.weight or not t.tags & _ALSO_NAMES)
             for word in t.text.split()
         }
 
@@ -180,6 +188,7 @@ class Detector:
             names=names,
             known=the_dead(found, hits, words, names) if found else (),
             struck=(*the_struck(found, hits, words, names), *the_struck_leaders(hits, words)),
+            in_office=the_struck_in_office(hits, words),
             places=places,
             home=home,
             wars=lexicon.wars,

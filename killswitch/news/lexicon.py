@@ -132,7 +132,7 @@ class Finding:
     message: str
 
 
-_ADDED = frozenset({"blow", "fall", "leader", "people"})
+_ADDED = frozenset({"assault", "begins", "blow", "event", "fall", "land", "leader", "people"})
 _BRACE = re.compile(r"\{([^{}]*)\}")
 
 

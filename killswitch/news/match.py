@@ -81,14 +81,23 @@ def _swallowed(hit: Hit, found: list[Hit]) -> bool:
 
 
 def _held(hit: Hit, found: list[Hit]) -> bool:
-    """Say whether a longer phrase that tells something holds an exclusion: "calls for help"."""
+    """
+    Say whether a longer phrase holds an exclusion.
+
+    It tells something ("calls for help"), or takes less ("appears in court").
+    """
     return any(
         other.first <= hit.first
         and hit.last <= other.last
         and other.last - other.first > hit.last - hit.first
-        and other.term.kind not in _TAKING
+        and (other.term.kind not in _TAKING or _takes_less(other, hit))
         for other in found
     )
+
+
+def _takes_less(longer: Hit, shorter: Hit) -> bool:
+    """Say whether a longer phrase only caps what a shorter one would end."""
+    return longer.term.kind is Kind.CAP and shorter.term.kind is Kind.VETO
 
 
 def _named(hit: Hit, found: list[Hit]) -> bool:

@@ -95,6 +95,7 @@ HOMES = {
     "pt": frozenset({"pt", "br"}),
 }
 _FAR_UNTOLD = 1.0
+_FAR_MISSING = 2.0
 # Where shootings are weekly news, one needs more deaths to be more than that.
 _GUNS = {"us": 4.0}
 # A killing of several people that no word tells to be public: a family, a feud.
@@ -111,10 +112,14 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
     here report it at all says that it is large.
     """
     at_home, elsewhere = NEEDS.get(category, NEEDS[""])
-    places, toll = reading.places, reading.counts.dead or reading.counts.missing
-    if reading.of(Kind.ROUTINE):
+    places, toll = reading.places, reading.counts.dead
+    if toll is None and reading.counts.missing:
+        # Missing at first, found alive or dead later: between a told toll and none.
+        elsewhere = min(elsewhere, at_home * _FAR_MISSING)
+        toll = reading.counts.missing
+    if _is_routine(reading):
         at_home, elsewhere = at_home * _ROUTINE_NEAR, elsewhere * _ROUTINE_FAR
-    if category == "attack" and (not places or places & _GUNS.keys()) and _shots(reading):
+    if category == "attack" and (places or reading.home) & _GUNS.keys() and _shots(reading):
         at_home = _GUNS["us"]
     if category == "attack" and _private(reading):
         at_home = max(at_home, _PRIVATE)
@@ -122,7 +127,7 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
         return at_home / 4, f"with our own name “{reading.own_name}”"
     near = places & (NEAR | reading.home)
     struck = (places & reading.wars.keys()) - reading.home
-    if struck and (not near or category == "war") and category in ("war", "attack", "accident", ""):
+    if struck and (not near or category == "war") and _of_the_war(reading, category):
         return max(map(reading.wars.__getitem__, struck)), f"in a running war ({_listed(struck)})"
     if places and not near:
         need = elsewhere if toll is not None else min(elsewhere, at_home * _FAR_UNTOLD)
@@ -130,11 +135,40 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
     return at_home, f"near ({_listed(places)})" if places else "near (no place told)"
 
 
+def _is_routine(reading: Reading) -> bool:
+    """Say whether it is what is told week after week: a boat, no fire in a camp, not the worst."""
+    if not reading.of(Kind.ROUTINE):
+        return False
+    on_land = any("land" in hit.term.tags for hit in reading.of(Kind.EVENT))
+    worst = any(hit.term.weight >= _WORST for hit in reading.of(Kind.STRESS))
+    return not on_land and not worst
+
+
+# "The worst shipwreck", "days of mourning": words that are kept for the rarest.
+_WORST = 3.5
+
+
+def _of_the_war(reading: Reading, category: str) -> bool:
+    """Say whether the event may be one of the war: crashes and crushes happen beside it, too."""
+    if category != "accident":
+        return category in ("war", "attack", "")
+    told = reading.of(Kind.EVENT)
+    fought = any(hit.term.category in ("war", "attack") for hit in told)
+    # A blast or a fire there may have been a bomb, and "Israeli fire" is none at all.
+    return fought or any("land" in hit.term.tags for hit in told)
+
+
+def is_near(reading: Reading) -> bool:
+    """Say whether it happens at home or in a comparable country, as far as places are told."""
+    return not reading.places or bool(reading.places & (NEAR | reading.home))
+
+
 def _private(reading: Reading) -> bool:
     """Say whether a crime is told, and nothing of the public: a family, a feud, a home."""
     told = [hit for hit in reading.of(Kind.EVENT) if hit.term.category == "attack"]
     many = any(hit.term.weight > 1 for hit in reading.of(Kind.CROWD))
-    public = reading.of(Kind.SETTING) or reading.of(Kind.CHILDREN) or many or reading.struck
+    told_in_office = reading.struck or reading.in_office
+    public = reading.of(Kind.SETTING) or reading.of(Kind.CHILDREN) or many or told_in_office
     crime = any("single" in hit.term.tags for hit in told)
     return crime and not public and all(hit.term.tags & {"single", "weak"} for hit in told)
 
@@ -147,4 +181,10 @@ def _listed(places: frozenset[str]) -> str:
 def _shots(reading: Reading) -> bool:
     """Say whether the attack is told in words of shooting."""
     told = " ".join(hit.term.text for hit in reading.of(Kind.EVENT))
-    return any(word in told for word in ("shoot", "shot", "gun"))
+    return any(word in told for word in _SHOTS)
+
+
+_SHOTS = (
+    "shoot", "shot", "gun", "fusillade", "tireur", "tirs", "coups de feu", "schuss", "schutz",
+    "schiess", "tirote", "tirador", "disparo", "balacera", "sparator", "spari", "atirador",
+)  # fmt: skip

@@ -53,8 +53,9 @@ def weigh_death(reading: Reading) -> Weight:
     if _remembered(reading):
         score = min(score, _MEMORY)
     elif not reading.known and not reading.own_name:
-        # Words alone never tell more than just enough: a third newsroom is asked for.
-        sure = _is_known(reading) and not _in_passing(reading)
+        # Words of praise alone never pause: every trade has its legends. How many newsrooms tell
+        # of it does. An office that led a country is a fact, and just enough.
+        sure = _held_office(reading) and not _in_passing(reading)
         score = min(score, 1.0 if sure else _ALMOST)
     grade = Grade.TRIP if score >= 1 else Grade.NOTE if score > 0 else Grade.NONE
     why = f"death of a person: {', '.join(parts)} = {score:g} of 1"
@@ -94,7 +95,16 @@ def _fame(reading: Reading) -> Iterator[tuple[float, str]]:
         yield _RELATIVE, f"“{relative[0].term.text}”"
 
 
-def _is_known(reading: Reading) -> bool:
-    """Say whether one strong sign of fame is there."""
-    strong = any(hit.term.weight >= _FAMOUS for hit in reading.of(Kind.FAME))
-    return strong or bool(reading.own_name or reading.known)
+# Known by the office alone; beside a name it is a father ("el papá de") or a surname.
+_POPES = frozenset({"papa", "pape", "papst", "pope"})
+
+
+def _held_office(reading: Reading) -> bool:
+    """Say whether the words of fame are an office: who led a country ("former president")."""
+    roles = [hit for hit in reading.of(Kind.ROLE) if hit.term.text not in _POPES]
+    led = [hit for hit in roles if "leader" in hit.term.tags]
+    return any(
+        hit.term.weight >= _FAMOUS and office.first <= hit.first and hit.last <= office.last
+        for hit in reading.of(Kind.FAME)
+        for office in led
+    )

@@ -19,12 +19,13 @@ import ahocorasick_rs
 
 from killswitch.errors import ConfigError
 from killswitch.news.facts import BREAK
-from killswitch.news.fold import fold
+from killswitch.news.fold import fold, words_of
 from killswitch.news.lexicon import Kind, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from killswitch.news.lexicon import Term
     from killswitch.news.match import Hit
 
 WORLD = "world"
@@ -122,11 +123,13 @@ def the_dead(
     """
     said = [hit for hit in hits if hit.term.kind is Kind.PERSON]
     kin = [hit for hit in hits if hit.term.kind is Kind.CAP and hit.term.category == "relative"]
+    told = _told_of(hits, words)
     return tuple(
         dict.fromkeys(
             known.name
             for known in _whole(found, names)
-            if any(_dies(known, hit, words, kin) for hit in said)
+            if any(_dies(known, hit, words, (kin, told)) for hit in said)
+            and not _has_one(known, hits, words)
             and not _stands_behind(known, hits, words, names)
             and not _of_kin(known, kin, words)
             and not _mourns(known, said)
@@ -172,6 +175,30 @@ def the_struck_leaders(hits: Sequence[Hit], words: Sequence[str]) -> tuple[str, 
             if _side_by_side(leader, blow, words) and not _owns(leader, words)
         )
     )
+
+
+def the_struck_in_office(hits: Sequence[Hit], words: Sequence[str]) -> tuple[Term, ...]:
+    """Say which holders of an office (``mayor``), or people on duty, are told to be struck."""
+    blows = [h for h in hits if h.term.kind is Kind.EVENT and "blow" in h.term.tags]
+    killed = [h for h in hits if h.term.kind is Kind.DEAD and h.term.side is not Side.AFTER]
+    roles = [h for h in hits if h.term.kind is Kind.ROLE and h.term.tags & {"office", "duty"}]
+    return tuple(
+        dict.fromkeys(
+            role.term
+            for role in roles
+            for blow in (*blows, *killed)
+            # "A policeman killed", never "killed by a policeman", which other words may say, too.
+            if (role.last < blow.first or (blow in blows and "duty" not in role.term.tags))
+            and _side_by_side(role, blow, words)
+            and not _owns(role, words)
+            and not _BY.intersection(words[max(role.first - _BY_REACH, 0) : role.first])
+        )
+    )
+
+
+# "shot by the mayor's guard": such a word stands at most so many words before who did it.
+_BY = frozenset({"by", "par", "von", "durch", "por", "da", "dal", "dalla", "dai", "pelo", "pela"})
+_BY_REACH = 2
 
 
 # "Tiger Woods has shot 68": who shoots is not shot, unless "been" says so.
@@ -241,9 +268,23 @@ def _stands_behind(
     until = min(hit.first for hit in said)
     between = f" {' '.join(words[known.last + 1 : until])} "
     _, parted, behind = between.partition(f" {BREAK} ")
+    if parted and _of_his(behind.split(), hits, words):
+        return True
     if any(hit.first == known.last + 1 for hit in hits if hit.term.kind is Kind.ROLE):
         parted, behind = "role", between
     return bool(parted) and any(fold(name) in f" {behind}" for name in names)
+
+
+def _of_his(behind: Sequence[str], hits: Sequence[Hit], words: Sequence[str]) -> bool:
+    """Say whether one of theirs is told of behind a colon: "X: his drummer Y has died"."""
+    roles = {words[hit.first] for hit in hits if hit.term.kind is Kind.ROLE}
+    first = next((at for at, word in enumerate(behind) if word in _HIS), None)
+    return first is not None and bool(roles & set(behind[first + 1 : first + 1 + _KIN]))
+
+
+_HIS = frozenset(
+    words_of("his her their son sa ses leur sein seine ihr ihre su sus suo sua seu seus suas")
+)
 
 
 def _mourns(known: Found, said: Sequence[Hit]) -> bool:
@@ -251,30 +292,73 @@ def _mourns(known: Found, said: Sequence[Hit]) -> bool:
     return any("giver" in hit.term.tags and hit.first == known.last + 1 for hit in said)
 
 
-def _of_age(word: str) -> bool:
-    """Say whether the word belongs to an age, or is small: "muere a los 95 años la reina"."""
-    return word.isdigit() or word in _AGE
+def _told_of(hits: Sequence[Hit], words: Sequence[str]) -> frozenset[int]:
+    """Find the words that tell of the dead: "muere a los 95 años el actor y director inglés X"."""
+    named = {
+        at for hit in hits if hit.term.kind in _TELLING for at in range(hit.first, hit.last + 1)
+    }
+    small = {at for at, word in enumerate(words) if word.isdigit() or word in _BETWEEN}
+    return frozenset(named | small)
 
 
-_AGE = frozenset(
-    {"anos", "anni", "ans", "jahren", "a", "los", "aos", "la", "el", "o", "l", "il", "le"}
+_TELLING = frozenset({Kind.ROLE, Kind.FAME, Kind.PLACE})
+# Words of an age, articles, and what joins two callings or makes one a former one.
+_BETWEEN = frozenset(
+    words_of(
+        "ans années anos anni jahren jahre alter im mit a the an le la l los aos el o il lo der die"
+        " ein et und and y e ed ancien ancienne ex former früherer ehemaliger ehemalige grand"
+        " grande gran grosse"
+    )
+)
+# The drummer of X, X's drummer: X is told of as the one who is left.
+_GENITIVE = frozenset({"of", "de", "d", "di", "del", "della", "du", "des", "do", "da", "von", "s"})
+
+
+# What is named for people.
+_THINGS = frozenset(
+    words_of(
+        "show foundation award awards stadium arena band orchestra estate museum theatre theater"
+        " impersonator lookalike trust school academy fan fans biopic tribute revival project"
+    )
 )
 
 
-def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> bool:
-    """Say whether the words of a death are told of this name."""
+def _has_one(known: Found, hits: Sequence[Hit], words: Sequence[str]) -> bool:
+    """Say whether one or a thing of the known person's is told of: "X's drummer", "X Show"."""
+    after = known.last + 1
+    behind = words[after : after + 1]
+    titled = " " not in known.name and _GENITIVE.intersection(behind)
+    if titled or _THINGS.intersection(behind):
+        # "The papa of X" is a father, no pope.
+        return "s" not in behind
+    if behind != ["s"]:
+        return False
+    roles = [hit for hit in hits if hit.term.kind is Kind.ROLE and "leader" not in hit.term.tags]
+    return any(after < hit.first <= after + _KIN for hit in roles)
+
+
+def _dies(
+    known: Found,
+    hit: Hit,
+    words: Sequence[str],
+    beside: tuple[Sequence[Hit], frozenset[int]],
+) -> bool:
+    """
+    Say whether the words of a death are told of this name.
+
+    Args:
+        known: The name.
+        hit: The words of a death.
+        words: All folded words.
+        beside: Words of relatives, and the places of the words that may stand between.
+    """
+    kin, told = beside
+    if known.first > hit.last:
+        return _dies_behind(known, hit, words, told)
     loose = "loose" in hit.term.tags
     after_only = "giver" in hit.term.tags or hit.term.text.rsplit(" ", 1)[-1] in _OF
-    if known.first > hit.last:
-        if "subject" in hit.term.tags:
-            return False
-        parting = [w for w in words[hit.last + 1 : known.first] if not _of_age(w)]
-        near = _BESIDE + 1 if "giver" in hit.term.tags else _NEAR
-        return len(parting) <= near and BREAK not in parting
     between = words[known.last + 1 : hit.first]
-    if loose and known.first and words[known.first - 1] in _SINCE:
-        return False
-    if after_only:
+    if after_only or (loose and known.first and words[known.first - 1] in _SINCE):
         return False
     if any(known.last < other.first < hit.first for other in kin):
         return False
@@ -282,3 +366,16 @@ def _dies(known: Found, hit: Hit, words: Sequence[str], kin: Sequence[Hit]) -> b
         return True
     near = _NEAR if not loose else _BESIDE
     return len([word for word in between if word not in ("s", BREAK)]) <= near
+
+
+def _dies_behind(known: Found, hit: Hit, words: Sequence[str], told: frozenset[int]) -> bool:
+    """Say whether a name behind the words of a death is that of the dead."""
+    apart = range(hit.last + 1, known.first)
+    of_another = bool(apart) and words[known.first - 1] in _GENITIVE
+    has_one = words[known.last + 1 : known.last + 2] == ["s"]
+    if "subject" in hit.term.tags or of_another or has_one:
+        return False
+    giver = "giver" in hit.term.tags
+    parting = [words[at] for at in apart if giver or at not in told]
+    near = _BESIDE + 1 if giver else _NEAR
+    return len(parting) <= near and BREAK not in parting

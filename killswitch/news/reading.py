@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from killswitch.news.facts import Counts
     from killswitch.news.item import Grade
-    from killswitch.news.lexicon import Kind
+    from killswitch.news.lexicon import Kind, Term
     from killswitch.news.match import Hit
 
 
@@ -25,6 +25,7 @@ class Reading:
         names: Capitalised names of two words and more, as written.
         known: Known people whose death it tells, folded.
         struck: Known people whom it tells to be hurt by an attack, folded.
+        in_office: Offices and duties whose holders it tells to be hurt or killed.
         places: Countries, lower-case ISO codes.
         home: The brand's own countries.
         wars: Countries with a running war, and the deaths that one strike there needs.
@@ -37,6 +38,7 @@ class Reading:
     names: tuple[str, ...]
     known: tuple[str, ...] = ()
     struck: tuple[str, ...] = ()
+    in_office: tuple[Term, ...] = ()
     places: frozenset[str]
     home: frozenset[str]
     wars: Mapping[str, int]

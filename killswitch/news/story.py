@@ -59,8 +59,12 @@ _FAME = ((0, 1.05), (2, 0.9), (3, 0.6), (5, 0.1))
 _NOTES = ((2, 1.0), (4, 0.8), (6, 0.6))
 _CRIME = ((3, 1.0), (4, 0.9))
 _BATTLE = ((4, 1.0),)
-# Newsrooms tell of weather before anybody dies of it: many small reports make no pause of it.
-_WEATHER = ((2, 1.0),)
+# Newsrooms tell of weather before anybody dies of it: many small reports make no pause of it. They
+# tell of a great disaster at different hours, whatever the words: two are enough for the greatest.
+_WEATHER = (
+    (0, 4.0),
+    (2, 1.0),
+)
 _TOLD = {"death": _FAME, "attack": _CRIME, "war": _BATTLE, "disaster": _WEATHER}
 # Reports that are severe each by themselves, and the sum of all, may come over so many windows.
 _LASTING = 4

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from killswitch.news.exclude import after_exclusions
 from killswitch.news.item import Grade
-from killswitch.news.lexicon import Kind
-from killswitch.news.needs import need
+from killswitch.news.lexicon import Kind, Side
+from killswitch.news.needs import is_near, need
 from killswitch.news.obituary import weigh_death
 from killswitch.news.reading import Reading, Weight
+from killswitch.news.wars import war_begins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from killswitch.news.lexicon import Term
     from killswitch.news.match import Hit
 
 _INJURED_PER_DEATH = 6.0
@@ -41,7 +43,11 @@ _ONE = 1.5
 _LEADER = 3.0
 # An attack on one whom everybody knows is an event by itself.
 _STRUCK = 4.0
+# A killed mayor or officer on duty is told as a wound of the country, where it is at home.
+_IN_OFFICE, _ON_DUTY, _IN_OFFICE_FAR = 3.0, 2.0, 1.0
 _NOTE = 0.1
+# More than one strike in most running wars needs.
+_WAR_BEGINS = 30.0
 _MOST_HURT = 0.9
 
 
@@ -70,15 +76,19 @@ def _weigh_event(reading: Reading) -> Weight:
     """Weigh the headline as an attack, accident, disaster or strike."""
     events = _events(reading)
     strong = [h for h in events if "weak" not in h.term.tags]
-    dead = reading.of(Kind.DEAD)
+    # "Leaves", "rises to": they take a number of the dead, and tell of none without one.
+    dead = [h for h in reading.of(Kind.DEAD) if "rise" not in h.term.tags]
     hurt = bool(
         dead or reading.of(Kind.INJURED) or reading.of(Kind.AGAIN) or reading.counts.missing
     )
+    begun = war_begins(reading)
+    if begun is not None:
+        return _weigh_war(reading, begun)
     if not strong and not (hurt and (events or dead)):
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no event told")
     main = max(strong or events, key=_tells_most, default=None)
     category = main.term.category if main else ""
-    if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
+    if main is None and reading.of(Kind.SETTING) and _children_die(reading, dead):
         # Children killed at a school: no accident is told, so read it as what it most often is.
         category = "attack"
     if main and category == "accident" and _by_attack(reading, main):
@@ -88,14 +98,47 @@ def _weigh_event(reading: Reading) -> Weight:
         category = "road"
     have, parts = _have(reading, main, dead)
     needed, distance = need(reading, category)
+    missed = reading.counts.missing and category not in _FIGHTS and _is_told(reading, main)
     score = round(have / needed, 3)
-    if not strong and not dead and not reading.counts.dead and not reading.struck:
+    if not strong and not (dead or reading.counts.dead or missed or reading.struck):
         # Clashes and raids that hurt many are grave, and no reason to stop everything.
         score = min(score, _MOST_HURT)
     grade = Grade.TRIP if score >= 1 else Grade.NOTE if score >= _NOTE else Grade.NONE
     what = f"{category or 'deaths'} {distance}"
     why = f"{what}: {' + '.join(parts)} = {have:g} of {needed:g}"
     return Weight(grade=grade, score=score, category=category or "accident", why=why)
+
+
+def _weigh_war(reading: Reading, begun: Hit) -> Weight:
+    """Weigh the first hours of a war: more than any strike in a running one, whatever the toll."""
+    have = max(_WAR_BEGINS, begun.term.weight, reading.counts.dead or 0.0)
+    needed, distance = need(reading, "war")
+    score = round(have / needed, 3)
+    why = f"war {distance}: “{begun.term.text}” ({have:g}) = {have:g} of {needed:g}"
+    grade = Grade.TRIP if score >= 1 else Grade.NOTE
+    return Weight(grade=grade, score=score, category="war", why=why)
+
+
+def _is_told(reading: Reading, main: Hit | None) -> bool:
+    """Say whether an event is told beside the word "missing" itself."""
+    return main is not None and main.term.text not in {
+        hit.term.text for hit in reading.of(Kind.MISSING)
+    }
+
+
+_FIGHTS = ("attack", "war")
+
+
+def _children_die(reading: Reading, dead: Sequence[Hit]) -> bool:
+    """Say whether children are told beside the dead, not only somewhere in the headline."""
+    return any(
+        0 < hit.first - child.last <= _CHILD_REACH or 0 < child.first - hit.last <= _CHILD_REACH
+        for child in reading.of(Kind.CHILDREN)
+        for hit in dead
+    )
+
+
+_CHILD_REACH = 3
 
 
 def _by_attack(reading: Reading, main: Hit) -> bool:
@@ -131,9 +174,10 @@ def _have(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> tuple[floa
     """Add up what the headline tells, in deaths, with the reasons."""
     toll = reading.counts.dead
     stands = main.term.weight if main else 1.0
-    if main and toll is None and not dead and "mass" in main.term.tags and reading.counts.injured:
-        stands = min(stands, _MASS_UNHURT)
     attack = main is not None and main.term.category == "attack"
+    mass = main is not None and "mass" in main.term.tags
+    if (attack or mass) and toll is None and not dead and reading.counts.injured:
+        stands = min(stands, _MASS_UNHURT)
     if toll and not (attack and (reading.counts.injured or 0) >= _MANY_INJURED):
         stands = min(stands, toll + 1.0)
     if toll is None and attack and _one_victim(reading, main) and not reading.counts.injured:
@@ -173,9 +217,14 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
     attack = main is not None and main.term.category == "attack"
     if attack and reading.struck:
         extras.append((_STRUCK, f"{reading.struck[0]} known to the public"))
+    elif attack and (in_office := max(reading.in_office, key=_worth_of_office, default=None)):
+        worth = _worth_of_office(in_office) if is_near(reading) else _IN_OFFICE_FAR
+        extras.append((worth, f"“{in_office.text}”"))
     for kind in _telling_kinds(reading, main, dead):
         inside = kind is Kind.SETTING
         apart = [hit for hit in reading.of(kind) if not (inside and _inside(hit, main))]
+        if kind is Kind.CROWD:
+            apart = [hit for hit in apart if not _alive(hit, reading)]
         if reading.counts.dead or reading.counts.injured:
             apart = [hit for hit in apart if "untold" not in hit.term.tags and not _mild(hit)]
         best = max(apart, key=lambda h: h.term.weight, default=None)
@@ -184,6 +233,19 @@ def _described(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> list[
             worth = best.term.weight * (_LEADER if kind is Kind.FAME else 1)
             extras.append((min(worth, most), f"“{best.term.text}”"))
     return extras
+
+
+def _alive(crowd: Hit, reading: Reading) -> bool:
+    """Say whether the crowd does something that only the living do: "thousands protest"."""
+    return any(
+        figure.first == crowd.last + 1 and figure.term.side is Side.BEFORE
+        for figure in reading.of(Kind.FIGURE)
+    )
+
+
+def _worth_of_office(role: Term) -> float:
+    """Return what it adds that somebody in this office, or on this duty, was struck."""
+    return _IN_OFFICE if "office" in role.tags else _ON_DUTY
 
 
 def _mild(hit: Hit) -> bool:
@@ -202,6 +264,9 @@ def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> l
     counts = reading.counts
     if not (counts.dead or counts.injured) and (dead or reading.of(Kind.INJURED)):
         kinds.append(Kind.CROWD)
+    elif not counts.dead and any(_beside(crowd, dead) for crowd in reading.of(Kind.CROWD)):
+        # "Multiple people killed, dozens injured": only the injured are counted.
+        kinds.append(Kind.CROWD)
     if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
         kinds += (Kind.CHILDREN, Kind.SETTING)
     if main is not None and main.term.category == "attack":
@@ -213,6 +278,14 @@ def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> l
         if reading.names and victim and famous:
             kinds.append(Kind.FAME)
     return kinds
+
+
+def _beside(crowd: Hit, dead: Sequence[Hit]) -> bool:
+    """Say whether a crowd stands just before a word of the dead."""
+    return any(0 <= hit.first - crowd.last <= _CROWD_REACH for hit in dead)
+
+
+_CROWD_REACH = 2
 
 
 def _most(kind: Kind, reading: Reading, main: Hit | None) -> float:
@@ -228,5 +301,8 @@ def _most(kind: Kind, reading: Reading, main: Hit | None) -> float:
 
 def _one_victim(reading: Reading, main: Hit | None) -> bool:
     """Say whether the attack seems to be on one person: then a public place adds little."""
-    one = reading.of(Kind.SINGLE) or (main is not None and main.term.tags & {"single", "weak"})
+    caught = {h.first for h in reading.of(Kind.CAP) if h.term.category == "arrest"}
+    # "A man arrested": the one who is caught is no victim.
+    alone = [h for h in reading.of(Kind.SINGLE) if h.last + 1 not in caught]
+    one = alone or (main is not None and main.term.tags & {"single", "weak"})
     return bool(one) and not reading.of(Kind.CROWD) and not reading.of(Kind.CHILDREN)

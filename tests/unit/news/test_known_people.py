@@ -104,3 +104,55 @@ def test_who_is_remembered_supports_a_report_and_never_pauses_by_itself() -> Non
 
 def test_a_death_told_as_past_is_no_news_of_it() -> None:
     assert graded("Harbour band names new drummer after Mara Holloway's death") != "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("fr", "Mort de la chanteuse et comédienne Mara Holloway"),
+        ("fr", "Mort de l'ancienne actrice américaine Mara Holloway"),
+        ("de", "Tod von Schauspielerin und Sängerin Mara Holloway"),
+        ("es", "Muere a los 81 años la actriz y cantante inglesa Mara Holloway"),
+        ("it", "Morta l'attrice e cantante Mara Holloway, aveva 81 anni"),
+        ("pt", "Morre a atriz e cantora Mara Holloway, aos 81 anos"),
+        ("en", "Mara Holloway tributes pour in after singer dies at 81"),
+        ("en", "Mara Holloway: Tributes pour in for singer"),
+    ],
+)
+def test_callings_may_stand_between_a_death_and_the_name(lang: str, title: str) -> None:
+    assert graded(title, lang) == "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("en", "Death of Mara Holloway's former tour manager confirmed"),
+        ("fr", "Mort du batteur de Mara Holloway"),
+        ("de", "Tod der Managerin von Mara Holloway"),
+        ("es", "Muere el representante de Mara Holloway"),
+        ("it", "Morto il regista di Mara Holloway"),
+        ("en", "Mara Holloway Show regular Tom Ives dies at 71"),
+        ("pt", "Morreu o empresário de Mara Holloway"),
+    ],
+)
+def test_the_death_of_somebody_of_theirs_is_not_theirs(lang: str, title: str) -> None:
+    assert graded(title, lang) != "trip"
+
+
+@pytest.mark.parametrize(
+    ("lang", "title"),
+    [
+        ("fr", "Mort de Mara Holloway : les résultats de l'autopsie"),
+        ("fr", "Mort de Mara Holloway : ses dernières volontés dévoilées"),
+        ("fr", "Mara Holloway : son bassiste Luc Arlan est décédé"),
+        ("en", "Mara Holloway: her drummer Tom Ives has died"),
+        ("es", "Muerte de Mara Holloway: la autopsia aclara las causas"),
+    ],
+)
+def test_the_reports_of_later_and_of_others_are_less(lang: str, title: str) -> None:
+    assert graded(title, lang) != "trip"
+
+
+@pytest.mark.parametrize("title", ["Mara Holloway dies: what doctors know of symptoms"])
+def test_a_straight_death_outweighs_the_advice_beside_it(title: str) -> None:
+    assert graded(title) == "trip"

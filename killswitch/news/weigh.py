@@ -267,7 +267,7 @@ def _telling_kinds(reading: Reading, main: Hit | None, dead: Sequence[Hit]) -> l
     elif not counts.dead and any(_beside(crowd, dead) for crowd in reading.of(Kind.CROWD)):
         # "Multiple people killed, dozens injured": only the injured are counted.
         kinds.append(Kind.CROWD)
-    if main is None and reading.of(Kind.CHILDREN) and reading.of(Kind.SETTING):
+    if main is None and reading.of(Kind.SETTING) and _children_die(reading, dead):
         kinds += (Kind.CHILDREN, Kind.SETTING)
     if main is not None and main.term.category == "attack":
         kinds.append(Kind.CHILDREN)

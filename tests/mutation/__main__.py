@@ -1,7 +1,7 @@
 """
 Run the tests against every mutant of the modules that decide, and name the survivors.
 
-  python -m tests.mutation                     all three, some hours on a busy machine
+  python -m tests.mutation                     all, some hours on a busy machine
   python -m tests.mutation gate --jobs 4
   python -m tests.mutation latch --only 3,17   these alone, with what pytest says
 
@@ -97,6 +97,16 @@ TARGETS = {
         "killswitch.daemon.reaper",
         ("tests/daemon/test_reaper.py",),
         (*_BELOW, "killswitch.gate"),
+    ),
+    "weigh": Target(
+        "killswitch.news.weigh",
+        (
+            "tests/unit/news/test_grading.py",
+            "tests/unit/news/test_how_newsrooms_tell.py",
+            "tests/unit/news/test_newsroom_floors.py",
+            "tests/unit/news/test_own_headlines.py",
+            "tests/unit/news/test_reading_closely.py",
+        ),
     ),
 }
 

@@ -355,3 +355,18 @@ def test_american_shootings_need_one_more_in_each_language(
 )
 def test_one_office_needs_no_name(lang: str, title: str, grade: str) -> None:
     assert str(read(title, lang).grade) == grade
+
+
+def test_children_dead_at_a_school_are_read_as_an_attack() -> None:
+    assert read("Three children killed at Velden school").category == "attack"
+
+
+def test_children_and_a_school_far_from_the_dead_add_nothing() -> None:
+    apart = read("Velden pupils back at school a day after neighbour died")
+    assert apart.score == read("Neighbour died").score
+
+
+def test_however_many_are_hurt_they_weigh_like_three_dead_at_most() -> None:
+    few, many = read("Tornado kills one, injures 60"), read("Tornado kills one, injures 900")
+    assert few.score == many.score
+    assert few.score > read("Tornado kills one, injures 20").score

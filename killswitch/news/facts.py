@@ -35,14 +35,16 @@ NOISE = re.compile(
     re.VERBOSE,
 )
 _THOUSANDS = re.compile(
-    r"(?<![\d.,])\d{1,3}(?:[,.\u2019'\u00a0\u202f ]\d{3})+(?![\d%])|(?<!\d)\d{1,3}(?= ?mila\b)"
+    r"(?<![\d.,])\d{1,3}(?:[,.\u2019'\u00a0\u202f ]\d{3})+(?![\d%])|(?<!\d)\d{1,3}(?= ?mila\b)",
+    re.IGNORECASE,
 )
 # Italian ages: "un 16enne".
 _AGED_IN_WORDS = re.compile(
-    r",\s(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen)(?=,)"
+    r",\s(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen)(?=,)",
+    re.IGNORECASE,
 )
-_AGED = re.compile(r"(?<=\d)-?enn[ei]\b")
-_MILA = re.compile(r"(?<=\d) ?mila\b")
+_AGED = re.compile(r"(?<=\d)-?enn[ei]\b", re.IGNORECASE)
+_MILA = re.compile(r"(?<=\d) ?mila\b", re.IGNORECASE)
 _NAME = re.compile(
     r"(?<![\w'\u2019])[A-ZÀ-ÖØ-Þ][\w\u2019'.-]*[\w.]"
     r"(?: (?:de|da|di|van|von|der|le|la|du|del|bin|al|el|of the|d[\u2019'])?"

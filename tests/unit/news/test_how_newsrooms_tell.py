@@ -370,3 +370,7 @@ def test_however_many_are_hurt_they_weigh_like_three_dead_at_most() -> None:
     few, many = read("Tornado kills one, injures 60"), read("Tornado kills one, injures 900")
     assert few.score == many.score
     assert few.score > read("Tornado kills one, injures 20").score
+
+
+def test_thousands_in_capitals_are_thousands() -> None:
+    assert read("TERREMOTO A KARVEL: OLTRE 4MILA MORTI", "it").toll == 4000

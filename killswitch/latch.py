@@ -174,12 +174,7 @@ def judge_resume(
         The refusal, or None where the resume may go on.
     """
     if latch.version != seen:
-        return Refusal(
-            "stale",
-            f"the pause has changed since you looked (version {seen}, now {latch.version}); "
-            "nothing was resumed",
-            "look again: killswitch status, then killswitch resume",
-        )
+        return _stale(latch, seen, "nothing was resumed", "killswitch resume")
     still = [standing[kind] for kind in _kinds(latch.causes) if kind in standing]
     if still:
         return Refusal(
@@ -199,7 +194,7 @@ def judge_resume(
 def judge_dismiss(latch: Latch, *, seen: int) -> Refusal | None:
     """Decide whether a human may call the alarm false; nothing but story and alert closes."""
     if latch.version != seen:
-        return judge_resume(latch, seen=seen, standing={}, undecided=0, keep_held=True)
+        return _stale(latch, seen, "nothing was dismissed", "killswitch dismiss")
     if not any(cause.kind in DISMISSIBLE for cause in latch.causes):
         return Refusal(
             "nothing_to_dismiss",
@@ -207,6 +202,14 @@ def judge_dismiss(latch: Latch, *, seen: int) -> Refusal | None:
             "end the pause with killswitch resume --reason TEXT",
         )
     return None
+
+
+def _stale(latch: Latch, seen: int, undone: str, again: str) -> Refusal:
+    return Refusal(
+        "stale",
+        f"the pause has changed since you looked (version {seen}, now {latch.version}); {undone}",
+        f"look again: killswitch status, then {again}",
+    )
 
 
 def _kinds(causes: Iterable[Cause]) -> Collection[CauseKind]:

@@ -82,7 +82,13 @@ def install(app: FastAPI, *, on_fault: Fault) -> None:
 
     async def invalid(_request: Request, error: Exception) -> JSONResponse:
         faults = error.errors() if isinstance(error, RequestValidationError) else []
-        return answer(UsageError("invalid", _told(list(faults)), "see killswitch COMMAND --help"))
+        return answer(
+            UsageError(
+                "invalid",
+                _told(list(faults)),
+                "mend what is named, and try again; --help of the command tells its forms",
+            )
+        )
 
     async def missing(_request: Request, error: Exception) -> JSONResponse:
         code = error.status_code if isinstance(error, HTTPException) else 500

@@ -24,7 +24,7 @@ from killswitch.desk.context import Context, PendingPause
 from killswitch.desk.documents import post_doc
 from killswitch.errors import OperatorError, TransientError
 from killswitch.failpoints import passing
-from killswitch.flagging import stands
+from killswitch.flagging import flag_causes, stands
 from killswitch.latch import CauseKind, InhibitKind, Latch
 from killswitch.queue.states import DeliveryState
 from killswitch.store import audit, deliveries, gone_out, incidents, notices, people
@@ -38,6 +38,7 @@ from killswitch.wire import AckDoc, Caller, PauseDoc, z_or_none, z_time
 
 _log = structlog.get_logger(__name__)
 
+NOT_RESUMED, NOT_RECORDED = "nothing was resumed", "nothing was recorded"
 # How often the seal looks whether the wire is empty; a request takes tens of milliseconds.
 SEAL_LOOK_S = 0.02
 
@@ -258,13 +259,46 @@ def _receipt(
     }
 
 
+def take_flags(ctx: Context, *, undone: str) -> None:
+    """
+    Open the causes of what lies in pause.d, for whoever asks about the pause right now.
+
+    The guard does so within a second; until then, and while the store takes nothing, nobody may be
+    told that nothing is paused.
+
+    Args:
+        ctx: The daemon's parts.
+        undone: What was not done, for the refusal.
+
+    Raises:
+        TransientError: A pause stands that can't be written down yet.
+    """
+    if ctx.flags.is_clear() and not ctx.pending:
+        return
+    try:
+        for asked in list(ctx.pending.values()):
+            write_pause(ctx, asked)
+        with ctx.store.write(urgent=True) as conn:
+            flag_causes(conn, ctx.flags, now=ctx.clock.now())
+    except TransientError as error:
+        raise TransientError(
+            "not_written",
+            f"a pause stands that is not written down yet ({error.message}); {undone}",
+            "look at killswitch status, and at the disk that the store is on",
+        ) from error
+
+
 def ack(ctx: Context, *, caller: Caller) -> AckDoc:
     """
     Write down that somebody has seen it; this stops the escalation and nothing else.
 
     Who answers a pause first has it: later answers are told who that is, and since when. The
     second answer of one person changes nothing.
+
+    Raises:
+        TransientError: A pause stands that can't be written down yet; nothing was recorded.
     """
+    take_flags(ctx, undone=NOT_RECORDED)
     now = ctx.clock.now()
     with ctx.store.write(urgent=True) as conn:
         latch = latch_store.lock(conn)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from killswitch.desk.context import Context
 from killswitch.desk.documents import cause_doc, delivery_docs
+from killswitch.desk.pausing import NOT_RESUMED, take_flags
 from killswitch.latch import CauseKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import decisions, deliveries, gone_out, holds, people
@@ -24,7 +25,13 @@ _UNDECIDED_SHOWN = 1000
 
 
 def preview(ctx: Context) -> ResumePreviewDoc:
-    """Show what a human must see before resuming."""
+    """
+    Show what a human must see before resuming.
+
+    Raises:
+        TransientError: A pause stands that can't be written down yet; nothing was resumed.
+    """
+    take_flags(ctx, undone=NOT_RESUMED)
     now = ctx.clock.now()
     standing = ctx.hooks.standing()
     with ctx.store.read() as conn:

@@ -9,15 +9,19 @@ itself, a person nobody may replace leaves a pause without an end.
 from __future__ import annotations
 
 import ipaddress
+import os.path
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from killswitch.flags import PAUSE_DIR
+from killswitch.lockfile import LOCK_NAME
 from killswitch.settings.durations import format_duration
 from killswitch.settings.kinds import Network
 from killswitch.settings.problems import Problem, dotted
-from killswitch.settings.tree import FeedSettings, Settings, WebhookChannel
+from killswitch.settings.tree import FeedSettings, FileChannel, Settings, WebhookChannel
 
 POLITE_INTERVAL = timedelta(seconds=30)
 """Public feeds are asked no more often; publishers' feeds are minutes late anyway."""
@@ -182,6 +186,31 @@ def _allowed(url: str, settings: Settings) -> bool:
     )
 
 
+def _own_files(settings: Settings) -> Iterator[Problem]:
+    """Keep the lines of a file channel out of the daemon's own files, and of one another."""
+    home = settings.state_dir
+    own = {home / LOCK_NAME, home / "audit.head", home / PAUSE_DIR, settings.control.socket}
+    scheme, _, store = settings.store.url.get_secret_value().partition(":///")
+    if scheme == "sqlite":
+        # SQLite's own companions of a database (sqlite.org/tempfiles.html).
+        own |= {Path(store + end) for end in ("", "-wal", "-shm", "-journal")}
+    taken: dict[Path, int] = {}
+    for index, channel in enumerate(settings.channels):
+        if not isinstance(channel, FileChannel):
+            continue
+        path = Path(os.path.normpath(channel.path))
+        place = ("channels", index, "path")
+        earlier = taken.setdefault(path, index)
+        if not own.isdisjoint({path, *path.parents}):
+            text = f"{path} is the daemon's own: name a file that nothing else writes"
+            yield Problem(place, text)
+        elif path.is_dir():
+            yield Problem(place, f"{path} is a folder: name a file in it")
+        elif earlier != index:
+            where = dotted(("channels", earlier))
+            yield Problem(place, f"{where} writes into it, too: give each a file of its own")
+
+
 def _guard(settings: Settings) -> Iterator[Problem]:
     if settings.mode == "guard" and settings.channels:
         yield Problem(
@@ -234,6 +263,7 @@ RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _slow_feeds,
     _hasty_feeds,
     _private_addresses,
+    _own_files,
     _guard,
     _orders,
     _resumers,

@@ -10,8 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from killswitch.channels.frame import Ending, Outcome
-from killswitch.errors import OperatorError
+from killswitch.errors import OperatorError, TransientError
 from killswitch.latch import CauseKind, InhibitKind
 from killswitch.queue.states import DeliveryState
 from killswitch.store import audit, incidents, notices, people
@@ -152,6 +154,36 @@ def test_a_pause_by_flag_is_not_sealed_while_something_is_on_the_wire(small_hous
         assert small_house.desk.status()["sealed"] is False
     small_house.guard.step()
     assert small_house.desk.status()["sealed"] is False
+
+
+def test_who_asks_right_after_a_touch_is_not_told_that_nothing_is_paused(house: House) -> None:
+    (house.root / "pause.d" / "x").touch()
+    (cause,) = house.desk.resume_preview()["causes"]
+    assert (cause["kind"], house.latch().version) == ("flag", 2)
+
+
+def test_an_ack_right_after_a_touch_counts(house: House) -> None:
+    (house.root / "pause.d" / "x").touch()
+    answer = house.desk.ack(caller=KARIM)
+    assert (answer["paused"], answer["acked_by"]) == (True, "karim")
+
+
+@pytest.mark.parametrize("is_asked", [True, False], ids=["asked for", "touched"])
+def test_while_a_pause_can_not_be_written_down_nothing_is_said_to_be_free(
+    small_house: House, is_asked: bool
+) -> None:
+    with another_writer(small_house):
+        if is_asked:
+            pause(small_house)
+        else:
+            (small_house.root / "pause.d" / "x").touch()
+        for ask, undone in (
+            (small_house.desk.resume_preview, "nothing was resumed"),
+            (lambda: small_house.desk.ack(caller=LEA), "nothing was recorded"),
+        ):
+            with pytest.raises(TransientError, match=f"not written down yet .*; {undone}"):
+                ask()
+    assert small_house.desk.resume_preview()["causes"]
 
 
 def test_a_pause_in_memory_alone_is_not_called_sealed(small_house: House) -> None:

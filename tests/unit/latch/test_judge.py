@@ -69,6 +69,8 @@ def test_a_dismiss_of_another_version_is_stale():
     refusal = judge_dismiss(a_latch(CauseKind.STORY), seen=6)
     assert refusal is not None
     assert refusal.code == "stale"
+    assert refusal.message.endswith("nothing was dismissed")
+    assert refusal.hint.endswith("then killswitch dismiss")
 
 
 @given(

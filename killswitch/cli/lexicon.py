@@ -1,8 +1,4 @@
-"""
-``lexicon check``: look for phrases in the word lists that a person should mend.
-
-Standard library on import; the lists are loaded when the command runs.
-"""
+"""Look for phrases in the word lists that a person should mend."""
 
 from __future__ import annotations
 

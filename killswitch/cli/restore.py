@@ -2,7 +2,7 @@
 Put a backup in the place of the store, while no daemon runs.
 
 The queue is paused first: what the backup does not know (a later pause, posts that left since)
-must be looked at by a human. The old store is kept beside it.
+must be looked at by a human. Each old store is kept beside it, under a name of its own.
 
   killswitch restore /srv/backup/killswitch-2026-03-02.db
 """
@@ -43,11 +43,17 @@ def run(args: argparse.Namespace) -> int:
     found = reach(args)
     store = store_of(found.place, said=args.store)
     _consent(args, store)
-    _restore(found, backup, store)
-    doc = {"restored": str(backup), "store": str(store), "paused": True}
+    kept = _restore(found, backup, store)
+    doc = {
+        "restored": str(backup),
+        "store": str(store),
+        "kept": None if kept is None else str(kept),
+        "paused": True,
+    }
     start = start_command(found.place.state_dir)
     lines = (
         tr("RESTORED {store} from {backup}").format(store=store, backup=backup),
+        *([] if kept is None else [tr("The old store is kept as {kept}").format(kept=kept)]),
         tr("The queue is PAUSED: posts that left since the backup are not known to it."),
         again(tr("Next step  {command}, then killswitch triage").format(command=start)),
     )
@@ -69,7 +75,8 @@ def _consent(args: argparse.Namespace, store: Path) -> None:
         raise UsageError("stopped", "nothing was changed", "")
 
 
-def _restore(found: Reach, backup: Path, store_path: Path) -> None:
+def _restore(found: Reach, backup: Path, store_path: Path) -> Path | None:
+    """Restore under the daemon's lock; say where the old store is kept, None where none was."""
     # Heavy, and only this command needs them.
     from killswitch.store import noted  # noqa: PLC0415 - as above
     from killswitch.store.copying import check_backup, restore_store  # noqa: PLC0415 - as above
@@ -93,9 +100,10 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> None:
         by = who_am_i(os.environ.get("SUDO_USER"))
         reason = f"the store was restored from {backup.name}"
         flags.write(reason, key=new_key(), by=by, at=SystemClock().now())
-        restore_store(backup, store_path)
+        kept = restore_store(backup, store_path)
         noted.forget(found.place.state_dir)
         if is_named:
             lock.name_store()  # the same store in a new file: a pause must know it
+        return kept
     finally:
         lock.release()

@@ -802,6 +802,23 @@ def test_a_backup_without_a_daemon_and_its_way_back(home, capsys, monkeypatch):
     assert (home / "killswitch.db").exists()
 
 
+def test_a_restore_names_the_file_in_which_the_old_store_is_kept(home, capsys):
+    a_store(home)
+    words = ["--state-dir", str(home)]
+    assert main([*words, "backup", str(home / "copy.db")]) == 0
+    restore = [*words, "restore", str(home / "copy.db"), "--yes"]
+    assert main(restore) == 0
+    first = home / "killswitch.db.before-restore"
+    assert f"kept as {first}\n" in capsys.readouterr().out
+    assert main([*restore, "--json"]) == 0
+    kept = json.loads(capsys.readouterr().out)["kept"]
+    assert kept == f"{first}-2"
+    assert Path(kept).exists()
+    Path(home / "killswitch.db").unlink()
+    assert main([*restore, "--json", "--store", str(home / "killswitch.db")]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] is None
+
+
 def locked_by(home, path):
     """Leave the lock file of a daemon that used this store, whose address nobody else knows."""
     number = lockfile.take(home / lockfile.LOCK_NAME)

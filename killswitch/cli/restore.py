@@ -42,6 +42,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("no_backup", f"{backup} is no file; nothing was changed", "check the path")
     found = reach(args)
     store = store_of(found.place, said=args.store)
+    if store.exists() and store.samefile(backup):  # by a link, too
+        raise RefusedError(
+            "own_store", f"{backup} is the store itself; nothing was changed", "name a backup of it"
+        )
     _consent(args, store)
     kept = _restore(found, backup, store)
     doc = {

@@ -882,6 +882,24 @@ def test_a_restore_of_something_else_changes_nothing(home, capsys, data):
     assert FlagDir(home).is_clear(), "no flag tells of a restore that never was"
 
 
+@pytest.mark.parametrize("way", ["its name", "a symlink", "a hard link"])
+def test_a_store_is_not_restored_from_itself(home, capsys, way):
+    """Else it would be told as the backup that somebody wanted, which it is not."""
+    a_store(home)
+    store = home / "killswitch.db"
+    file = store if way == "its name" else home / "copy.db"
+    if way == "a symlink":
+        file.symlink_to(store)
+    elif way == "a hard link":
+        file.hardlink_to(store)
+    there, inode, before = set(home.iterdir()), store.stat().st_ino, store.read_bytes()
+    assert main(["--state-dir", str(home), "restore", str(file), "--yes"]) == 5
+    assert f"{file} is the store itself; nothing was changed" in capsys.readouterr().err
+    assert set(home.iterdir()) == there
+    assert (store.stat().st_ino, store.read_bytes()) == (inode, before)
+    assert FlagDir(home).is_clear()
+
+
 @pytest.mark.parametrize("text", ["mode = ", 'mode = "x"', "nope = 1", ""])
 def test_a_bad_configuration_is_exit_78(home, capsys, text):
     config = home / "bad.toml"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from killswitch import lockfile
 from killswitch.cli.again import again
-from killswitch.cli.offline import add_store, store_of
+from killswitch.cli.offline import add_store, claim, store_of
 from killswitch.cli.out import ask, emit, on_terminal
 from killswitch.cli.reach import Reach, new_key, reach, who_am_i
 from killswitch.cli.words import tr
@@ -85,7 +85,6 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> Path | None:
     from killswitch.store import noted  # noqa: PLC0415 - as above
     from killswitch.store.copying import check_backup, restore_store  # noqa: PLC0415 - as above
     from killswitch.store.engine import Store  # noqa: PLC0415 - as above
-    from killswitch.store.opening import lock_store  # noqa: PLC0415 - as above
 
     if not found.place.state_dir.is_dir():
         raise RefusedError(
@@ -95,7 +94,7 @@ def _restore(found: Reach, backup: Path, store_path: Path) -> Path | None:
         )
     is_named = lockfile.look(found.place.state_dir)[1] is not None
     store = Store(f"sqlite:///{store_path}")
-    lock = lock_store(store, found.place.state_dir, clock=SystemClock())
+    lock = claim(store, found.place.state_dir)
     try:
         # The flag says that the store was restored: it must not outlive a refusal.
         check_backup(backup)

@@ -900,6 +900,27 @@ def test_a_store_is_not_restored_from_itself(home, capsys, way):
     assert FlagDir(home).is_clear()
 
 
+@pytest.mark.parametrize("command", [["backup"], ["restore", "--yes"]])
+def test_beside_a_running_daemon_the_hint_is_to_stop_the_service(
+    home, capsys, monkeypatch, command
+):
+    """Not to name another state directory, which is meant for a second daemon."""
+    monkeypatch.setattr("killswitch.store.opening.LOCK_WAIT_S", 0.0)
+    a_store(home)
+    (home / "copy.db").write_bytes((home / "killswitch.db").read_bytes())
+    name, *more = command
+    to = str(home / ("new.db" if name == "backup" else "copy.db"))
+    held = lockfile.take(home / lockfile.LOCK_NAME)
+    lockfile.write_name(held, lockfile.name_of(home / "killswitch.db", kind="sqlite"))
+    assert main(["--state-dir", str(home), name, to, *more]) == 5
+    os.close(held)
+    told = capsys.readouterr().err
+    assert "systemctl stop killswitch" in told
+    assert "--state-dir" not in told
+    assert FlagDir(home).is_clear()
+    assert not (home / "new.db").exists()
+
+
 @pytest.mark.parametrize("text", ["mode = ", 'mode = "x"', "nope = 1", ""])
 def test_a_bad_configuration_is_exit_78(home, capsys, text):
     config = home / "bad.toml"

@@ -10,11 +10,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from killswitch.cli.offline import add_store, store_of
+from killswitch.cli.offline import add_store, claim, store_of
 from killswitch.cli.out import emit, plain
 from killswitch.cli.reach import Reach, add_as, new_key, reach
 from killswitch.cli.words import tr
-from killswitch.clock import SystemClock
 from killswitch.errors import RefusedError, UnreachableError
 from killswitch.wire import BackupDoc
 
@@ -56,7 +55,6 @@ def _without_daemon(found: Reach, to: Path, *, path: Path) -> Doc:
     # Heavy, and only this way needs them.
     from killswitch.store.copying import copy_store  # noqa: PLC0415 - as above
     from killswitch.store.engine import Store  # noqa: PLC0415 - as above
-    from killswitch.store.opening import lock_store  # noqa: PLC0415 - as above
 
     if not path.is_file():
         raise RefusedError(
@@ -65,7 +63,7 @@ def _without_daemon(found: Reach, to: Path, *, path: Path) -> Doc:
             "name the right one with --state-dir or --config; PostgreSQL: pg_dump",
         )
     store = Store(f"sqlite:///{path}")
-    lock = lock_store(store, found.place.state_dir, clock=SystemClock())
+    lock = claim(store, found.place.state_dir)
     try:
         copy_store(store, to)
     finally:

@@ -10,10 +10,16 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from killswitch import lockfile
 from killswitch.cli.paths import Place
-from killswitch.errors import RefusedError
+from killswitch.clock import SystemClock
+from killswitch.errors import OperatorError, RefusedError
+
+if TYPE_CHECKING:
+    from killswitch.store.engine import Store
+    from killswitch.store.opening import StoreLock
 
 ROOM_LEAST = 64 * 1024
 """Free bytes below which nothing can be relied on: the store writes some pages at once."""
@@ -61,6 +67,29 @@ def store_of(place: Place, *, said: str | None) -> Path:
             f"PostgreSQL: pg_dump, pg_restore; else {_NAME_IT}",
         )
     return place.store
+
+
+def claim(store: Store, state_dir: Path) -> StoreLock:
+    """
+    Take the lock of a daemon that does not run, so that none starts meanwhile.
+
+    Raises:
+        RefusedError: One runs; nothing was touched.
+        OperatorError: The lock can't be made.
+    """
+    # Heavy: it stays out of the panic path, which looks at the disk by this module.
+    from killswitch.store.opening import TAKEN, lock_store  # noqa: PLC0415 - as above
+
+    try:
+        return lock_store(store, state_dir, clock=SystemClock())
+    except OperatorError as error:
+        if error.code != TAKEN:
+            raise
+        raise RefusedError(
+            TAKEN,
+            "a killswitch daemon uses this store; nothing was done",
+            "stop the service first: systemctl stop killswitch.socket killswitch.service",
+        ) from error
 
 
 def full_disk(path: Path) -> str:

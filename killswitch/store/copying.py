@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from killswitch.errors import OperatorError
 from killswitch.failpoints import passing
 from killswitch.flags import PAUSE_DIR
 from killswitch.store.engine import Store
+
+_OF_A_STORE = ("", "-wal", "-shm", "-journal")
 
 
 def copy_store(store: Store, to: Path) -> None:
@@ -59,12 +63,15 @@ def _copy(source: Path, to: Path) -> None:
         new.close()
 
 
-def restore_store(backup: Path, to: Path) -> None:
+def restore_store(backup: Path, to: Path) -> Path | None:
     """
     Put a backup in place of a store that no daemon uses; the old file is kept beside it.
 
     At every instant a whole store stands at ``to``: a start in the middle finds the old one or the
     restored one, never none, which it would take for a new installation.
+
+    Returns:
+        Where the old store is kept, under a name that nothing had; None where there was none.
 
     Raises:
         OperatorError: The backup is not a whole killswitch store.
@@ -74,25 +81,42 @@ def restore_store(backup: Path, to: Path) -> None:
     fresh.unlink(missing_ok=True)
     _copy(backup, fresh)
     passing("restore.after_copy")
-    if to.exists():
-        _keep_aside(to)
+    kept = _keep_aside(to) if to.exists() else None
     passing("restore.after_aside")
     fresh.replace(to)
     _sync(to.parent)
+    return kept
 
 
-def _keep_aside(to: Path) -> None:
+def _keep_aside(to: Path) -> Path:
     """Give the old store a second name, with all that was committed in the file itself."""
     _fold_log(to)
-    aside = to.with_name(to.name + ".before-restore")
-    for suffix in ("", "-wal", "-shm"):
-        aside.with_name(aside.name + suffix).unlink(missing_ok=True)
-    aside.hardlink_to(to)
     # Only a store that can't be read has its log still: it would be played into the backup.
     log = to.with_name(to.name + "-wal")
+    aside = next(name for name in _names_aside(to) if _may_keep(to, log, name))
+    if not aside.exists():
+        aside.hardlink_to(to)
     if log.exists():
         log.replace(aside.with_name(aside.name + "-wal"))
     to.with_name(to.name + "-shm").unlink(missing_ok=True)
+    return aside
+
+
+def _names_aside(to: Path) -> Iterator[Path]:
+    """Give the names under which old stores are kept, the first one first."""
+    first = to.with_name(to.name + ".before-restore")
+    yield first
+    for number in itertools.count(2):
+        yield first.with_name(f"{first.name}-{number}")
+
+
+def _may_keep(to: Path, log: Path, aside: Path) -> bool:
+    """Say whether the old store can have a name without another store losing anything."""
+    if aside.exists() and aside.samefile(to):
+        # A restore that was killed before its last step has kept this store already.
+        return not (log.exists() and os.path.lexists(f"{aside}-wal"))
+    # A log without its store is taken too: SQLite would play it into ours.
+    return not any(os.path.lexists(f"{aside}{suffix}") for suffix in _OF_A_STORE)
 
 
 def _fold_log(store: Path) -> None:

@@ -39,7 +39,8 @@ LOCK_WAIT_S = 1.0
 LOCK_STEP_S = 0.05
 # An arbitrary but fixed number, the same for all versions: the advisory lock of "the daemon".
 _ADVISORY_LOCK = 0x6B696C6C
-_TAKEN = "second_daemon"
+TAKEN = "second_daemon"
+"""Code of the error where another process holds a store."""
 _T = TypeVar("_T")
 
 
@@ -121,14 +122,15 @@ def lock_store(store: Store, state_dir: Path, *, clock: Clock) -> StoreLock:
         OperatorError: Another daemon has it, or the lock can't be made.
         StoreFailedError: The server does not answer.
     """
-    paths = {state_dir / LOCK_NAME}
+    # The directory first: where both are taken, its hint is the one that helps.
+    paths = [state_dir / LOCK_NAME]
     if store.path is not None and store.path.parent.resolve() != state_dir.resolve():
-        paths.add(store.path.with_name(store.path.name + ".lock"))
+        paths.append(store.path.with_name(store.path.name + ".lock"))
     ends_s = clock.monotonic_s() + LOCK_WAIT_S
     numbers: list[int] = []
     try:
         # One by one: what was taken is known, and let go of, where the next is refused.
-        for path in sorted(paths):
+        for path in paths:
             number = _patiently(partial(_lock_file, path), clock, ends_s)
             numbers.append(number)
         server = None
@@ -148,7 +150,7 @@ def _patiently(claim: Callable[[], _T], clock: Clock, ends_s: float) -> _T:
         try:
             return claim()
         except OperatorError as error:
-            if error.code != _TAKEN or clock.monotonic_s() >= ends_s:
+            if error.code != TAKEN or clock.monotonic_s() >= ends_s:
                 raise
         clock.wait(never, LOCK_STEP_S)
 
@@ -157,7 +159,7 @@ def _lock_file(path: Path) -> int:
     try:
         return lockfile.take(path)
     except BlockingIOError as error:
-        raise _taken(str(path)) from error
+        raise _taken(str(path), is_directory=path.name == LOCK_NAME) from error
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -190,15 +192,19 @@ def _lock_server(store: Store) -> Connection:
     conn.commit()
     if not got:
         conn.close()
-        raise _taken("the database")
+        raise _taken("the database", is_directory=False)
     return conn
 
 
-def _taken(what: str) -> OperatorError:
+def _taken(what: str, *, is_directory: bool) -> OperatorError:
+    if is_directory:
+        other = "a state directory of its own with --state-dir"
+    else:  # it has that, and leads to the same database all the same
+        other = "a database of its own with store.url"
     return OperatorError(
-        _TAKEN,
+        TAKEN,
         f"another killswitch daemon uses this store already ({what} is locked)",
-        "stop that one first, or give this one a state directory of its own with --state-dir",
+        f"stop that one first, or give this one {other}",
     )
 
 

@@ -802,6 +802,23 @@ def test_a_backup_without_a_daemon_and_its_way_back(home, capsys, monkeypatch):
     assert (home / "killswitch.db").exists()
 
 
+def test_a_restore_names_the_file_in_which_the_old_store_is_kept(home, capsys):
+    a_store(home)
+    words = ["--state-dir", str(home)]
+    assert main([*words, "backup", str(home / "copy.db")]) == 0
+    restore = [*words, "restore", str(home / "copy.db"), "--yes"]
+    assert main(restore) == 0
+    first = home / "killswitch.db.before-restore"
+    assert f"kept as {first}\n" in capsys.readouterr().out
+    assert main([*restore, "--json"]) == 0
+    kept = json.loads(capsys.readouterr().out)["kept"]
+    assert kept == f"{first}-2"
+    assert Path(kept).exists()
+    Path(home / "killswitch.db").unlink()
+    assert main([*restore, "--json", "--store", str(home / "killswitch.db")]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] is None
+
+
 def locked_by(home, path):
     """Leave the lock file of a daemon that used this store, whose address nobody else knows."""
     number = lockfile.take(home / lockfile.LOCK_NAME)
@@ -863,6 +880,45 @@ def test_a_restore_of_something_else_changes_nothing(home, capsys, data):
     assert main(["--state-dir", str(home), "restore", str(home / "copy.db"), "--yes"]) in {1, 2}
     assert (home / "killswitch.db").read_bytes() == before
     assert FlagDir(home).is_clear(), "no flag tells of a restore that never was"
+
+
+@pytest.mark.parametrize("way", ["its name", "a symlink", "a hard link"])
+def test_a_store_is_not_restored_from_itself(home, capsys, way):
+    """Else it would be told as the backup that somebody wanted, which it is not."""
+    a_store(home)
+    store = home / "killswitch.db"
+    file = store if way == "its name" else home / "copy.db"
+    if way == "a symlink":
+        file.symlink_to(store)
+    elif way == "a hard link":
+        file.hardlink_to(store)
+    there, inode, before = set(home.iterdir()), store.stat().st_ino, store.read_bytes()
+    assert main(["--state-dir", str(home), "restore", str(file), "--yes"]) == 5
+    assert f"{file} is the store itself; nothing was changed" in capsys.readouterr().err
+    assert set(home.iterdir()) == there
+    assert (store.stat().st_ino, store.read_bytes()) == (inode, before)
+    assert FlagDir(home).is_clear()
+
+
+@pytest.mark.parametrize("command", [["backup"], ["restore", "--yes"]])
+def test_beside_a_running_daemon_the_hint_is_to_stop_the_service(
+    home, capsys, monkeypatch, command
+):
+    """Not to name another state directory, which is meant for a second daemon."""
+    monkeypatch.setattr("killswitch.store.opening.LOCK_WAIT_S", 0.0)
+    a_store(home)
+    (home / "copy.db").write_bytes((home / "killswitch.db").read_bytes())
+    name, *more = command
+    to = str(home / ("new.db" if name == "backup" else "copy.db"))
+    held = lockfile.take(home / lockfile.LOCK_NAME)
+    lockfile.write_name(held, lockfile.name_of(home / "killswitch.db", kind="sqlite"))
+    assert main(["--state-dir", str(home), name, to, *more]) == 5
+    os.close(held)
+    told = capsys.readouterr().err
+    assert "systemctl stop killswitch" in told
+    assert "--state-dir" not in told
+    assert FlagDir(home).is_clear()
+    assert not (home / "new.db").exists()
 
 
 @pytest.mark.parametrize("text", ["mode = ", 'mode = "x"', "nope = 1", ""])

@@ -146,7 +146,7 @@ def test_a_second_daemon_is_refused_until_the_first_has_gone(fresh, tmp_path, ur
     lock = lock_of(fresh, tmp_path)
     other = Store(url)
     try:
-        refused("second_daemon", lock_of, other, tmp_path)
+        assert "--state-dir" in refused("second_daemon", lock_of, other, tmp_path).hint
         assert lock.is_held()
         lock.release()
         lock_of(other, tmp_path).release()
@@ -160,11 +160,24 @@ def test_one_database_has_one_daemon_whatever_the_state_directory(fresh, tmp_pat
     there.mkdir()
     lock = lock_of(fresh, here)
     other = Store(url)
-    refused("second_daemon", lock_of, other, there)
+    # A state directory of its own it has already.
+    hint = refused("second_daemon", lock_of, other, there).hint
+    assert "store.url" in hint
+    assert "--state-dir" not in hint
     other.close()
     lock.release()
     # The refused one has let go of everything that it had.
     lock_of(fresh, there).release()
+
+
+def test_where_directory_and_database_are_taken_the_directory_is_told(tmp_path):
+    here = tmp_path / "state"
+    here.mkdir()
+    store = Store(f"sqlite:///{tmp_path}/a.db")  # its lock sorts before the directory's
+    lock = lock_of(store, here)
+    assert "--state-dir" in refused("second_daemon", lock_of, store, here).hint
+    lock.release()
+    store.close()
 
 
 @pytest.mark.parametrize("held_s", [0.5, 2.0])

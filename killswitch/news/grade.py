@@ -19,6 +19,7 @@ from killswitch.news.lexicon import Kind, Lexicon, Term
 from killswitch.news.match import Matcher
 from killswitch.news.mentions import near_to_us, persons_told
 from killswitch.news.needs import HOMES
+from killswitch.news.office import the_unnamed_dead
 from killswitch.news.people import (
     People,
     the_dead,
@@ -187,6 +188,7 @@ class Detector:
             counts=counts,
             names=names,
             known=the_dead(found, hits, words, names) if found else (),
+            leaders=the_unnamed_dead(hits, words, names),
             struck=(*the_struck(found, hits, words, names), *the_struck_leaders(hits, words)),
             in_office=the_struck_in_office(hits, words),
             places=places,

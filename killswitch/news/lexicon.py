@@ -132,7 +132,9 @@ class Finding:
     message: str
 
 
-_ADDED = frozenset({"assault", "begins", "blow", "event", "fall", "land", "leader", "people"})
+_ADDED = frozenset(
+    {"assault", "begins", "blow", "crown", "event", "fall", "head", "land", "leader", "people"}
+)
 _BRACE = re.compile(r"\{([^{}]*)\}")
 
 

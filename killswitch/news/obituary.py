@@ -36,9 +36,10 @@ def weigh_death(reading: Reading) -> Weight:
         The outcome; grade ``none`` where no one's death is told.
     """
     said = reading.of(Kind.PERSON)
-    if not said or not (reading.names or reading.known) or _many(reading):
+    whom = (*reading.known, *reading.leaders, *reading.names)
+    if not said or not whom or _many(reading):
         return Weight(grade=Grade.NONE, score=0.0, category=None, why="no person's death told")
-    parts = [f"“{said[0].term.text}” {(*reading.known, *reading.names)[0]}"]
+    parts = [f"“{said[0].term.text}” {whom[0]}"]
     fame = _ANYBODY
     for worth, reason in _fame(reading):
         fame += worth
@@ -46,13 +47,14 @@ def weigh_death(reading: Reading) -> Weight:
     if reading.places and not reading.places & (NEAR | reading.home) and not reading.known:
         fame *= _FAR
         parts.append(f"far (x {_FAR})")
-    if _in_passing(reading) and not reading.known:
+    famous = reading.known or reading.leaders
+    if _in_passing(reading) and not famous:
         fame *= _PASSING
         parts.append(f"told in passing (x {_PASSING})")
     score = round(max(fame, 0.0), 3)
     if _remembered(reading):
         score = min(score, _MEMORY)
-    elif not reading.known and not reading.own_name:
+    elif not famous and not reading.own_name:
         # Words of praise alone never pause: every trade has its legends. How many newsrooms tell
         # of it does. An office that led a country is a fact, and just enough.
         sure = _held_office(reading) and not _in_passing(reading)
@@ -81,15 +83,19 @@ def _many(reading: Reading) -> bool:
 
 def _fame(reading: Reading) -> Iterator[tuple[float, str]]:
     """List what tells fame, and what takes it away."""
+    if reading.own_name:
+        yield _OURS, f"our own name “{reading.own_name}”"
     if reading.known:
         yield _KNOWN, "known to the public"
+    elif reading.leaders:
+        # The office is all the fame: its words do not count twice.
+        yield _KNOWN, "leads a country"
+        return
     seen: set[int] = set()
     for hit in (*reading.of(Kind.FAME), *reading.of(Kind.ROLE)):
         if hit.first not in seen and hit.term.weight:
             seen.add(hit.first)
             yield hit.term.weight, f"“{hit.term.text}”"
-    if reading.own_name:
-        yield _OURS, f"our own name “{reading.own_name}”"
     relative = [h for h in reading.of(Kind.CAP) if h.term.category == "relative"]
     if relative and not reading.known:
         yield _RELATIVE, f"“{relative[0].term.text}”"

@@ -24,6 +24,7 @@ class Reading:
         counts: The dead, injured and missing that it tells in numbers.
         names: Capitalised names of two words and more, as written.
         known: Known people whose death it tells, folded.
+        leaders: Offices whose holders, who lead a country, it tells to have died, folded.
         struck: Known people whom it tells to be hurt by an attack, folded.
         in_office: Offices and duties whose holders it tells to be hurt or killed.
         places: Countries, lower-case ISO codes.
@@ -37,6 +38,7 @@ class Reading:
     counts: Counts
     names: tuple[str, ...]
     known: tuple[str, ...] = ()
+    leaders: tuple[str, ...] = ()
     struck: tuple[str, ...] = ()
     in_office: tuple[Term, ...] = ()
     places: frozenset[str]

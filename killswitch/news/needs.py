@@ -129,7 +129,7 @@ def need(reading: Reading, category: str) -> tuple[float, str]:
     struck = (places & reading.wars.keys()) - reading.home
     if struck and (not near or category == "war") and _of_the_war(reading, category):
         return max(map(reading.wars.__getitem__, struck)), f"in a running war ({_listed(struck)})"
-    if places and not near:
+    if not is_near(reading):
         need = elsewhere if toll is not None else min(elsewhere, at_home * _FAR_UNTOLD)
         return need, f"far ({_listed(places)})"
     return at_home, f"near ({_listed(places)})" if places else "near (no place told)"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from killswitch.news.item import Grade
 from killswitch.news.lexicon import Kind
-from killswitch.news.needs import NEAR
+from killswitch.news.needs import is_near
 from killswitch.news.reading import Reading, Weight
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def weigh_death(reading: Reading) -> Weight:
     for worth, reason in _fame(reading):
         fame += worth
         parts.append(f"{reason} ({worth:g})")
-    if reading.places and not reading.places & (NEAR | reading.home) and not reading.known:
+    if not is_near(reading) and not reading.known:
         fame *= _FAR
         parts.append(f"far (x {_FAR})")
     famous = reading.known or reading.leaders

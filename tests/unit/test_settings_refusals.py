@@ -249,6 +249,13 @@ def test_broken_configuration_is_refused_with_line_and_mend(
         assert f"line {line}" in error.message
 
 
+def test_a_path_that_nobody_can_look_at_is_left_to_the_channel(tmp_path: Path) -> None:
+    # The system refuses so long a name, as it refuses whoever may not enter a folder.
+    text = A_FILE.replace("x.jsonl", f"{tmp_path}/{'x' * 300}") + FEEDS
+    settings = load(_file(tmp_path, text), env={"HOME": "/home/lea"})
+    assert settings.channels[0].name == "x"
+
+
 def test_table_of_broken_configurations_is_long_enough() -> None:
     assert len({text for text, _, _ in BROKEN}) >= 80
 

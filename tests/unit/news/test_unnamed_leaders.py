@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from killswitch.news.grade import Detector, DetectPolicy
-from killswitch.news.item import Item, Signal
-from killswitch.watch.lexicons import load_lexicons
-
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-DETECTOR = Detector(load_lexicons(), DetectPolicy())
-
-
-def graded(lang: str, title: str) -> Signal:
-    """Grade an invented headline."""
-    item = Item(id="i1", title=title, outlet="Harbour Post", lang=lang, first_seen=NOW)
-    return DETECTOR.grade(item)
+from tests.unit.news.headline import graded
 
 
 @pytest.mark.parametrize(
